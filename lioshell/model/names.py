@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names: world wide names (iqn, naa, eui, ib), node names of the tree, names of objects.
+
+RFC 7143, 4.2.7 (iqn, eui, naa), RFC 3980 (naa); a WWN in the tree is normalised: "naa." or
+"eui." in front, lower case, no separators.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from lioshell.errors import UsageError
+
+_WWN_PATTERNS = {
+    "iqn": re.compile(r"iqn\.[0-9]{4}-[0-1][0-9]\.[^\s_/.]+\.[^\s_/]*"),
+    "naa": re.compile(r"naa\.([125c][0-9a-f]{15}|6[0-9a-f]{31})"),
+    "eui": re.compile(r"eui\.[0-9a-f]{16}"),
+    "ib": re.compile(r"ib\.[0-9a-f]{32}"),
+}
+_WWN_EXAMPLES = {
+    "iqn": "iqn.2003-01.com.example:disk1",
+    "naa": "naa.5001405a1b2c3d4e",
+    "eui": "eui.0010180a1b2c3d4e",
+    "ib": "ib." + "0" * 31 + "1",
+}
+_MAX_ISCSI_NAME_BYTES = 223
+"""RFC 7143, 4.2.7.1."""
+
+_MAX_OBJECT_NAME_BYTES = 255
+
+
+def normalise_wwn(text: str, types: tuple[str, ...]) -> str:
+    """Return a WWN of one of `types` in the tree's form, or raise UsageError with an example."""
+    wwn = text.strip().lower()
+    kind, _, rest = wwn.partition(".")
+    if kind in ("naa", "eui", "ib"):
+        wwn = kind + "." + re.sub(r"[:\-]", "", rest)
+    if kind in types and kind in _WWN_PATTERNS and _WWN_PATTERNS[kind].fullmatch(wwn):
+        if len(wwn.encode()) <= _MAX_ISCSI_NAME_BYTES:
+            return wwn
+        raise UsageError(
+            f"The name {text[:40]!r}... is longer than {_MAX_ISCSI_NAME_BYTES} bytes",
+            hint="Give a shorter name.",
+        )
+    examples = " or ".join(_WWN_EXAMPLES[kind] for kind in types if kind in _WWN_EXAMPLES)
+    raise UsageError(
+        f"{text!r} is no WWN of type {', '.join(types)}",
+        hint=f"Give a name such as {examples}, or none to have one made.",
+    )
+
+
+def generate_wwn(kind: str, hostname: str, machine: str) -> str:
+    """Return a new WWN of a type: iqn, naa (LIO's OUI 001405), eui or ib."""
+    if kind == "iqn":
+        host = re.sub(r"[^a-z0-9-]", "", hostname.split(".", maxsplit=1)[0].lower()) or "localhost"
+        arch = re.sub(r"[^a-z0-9]", "", machine.lower())
+        return f"iqn.2003-01.org.linux-iscsi.{host}.{arch}:sn.{secrets.token_hex(6)}"
+    if kind == "naa":
+        return "naa.5001405" + secrets.token_hex(5)[:9]
+    if kind == "eui":
+        return "eui.001405" + secrets.token_hex(5)
+    if kind == "ib":
+        return "ib." + secrets.token_hex(16)
+    raise UsageError(f"No WWN of type {kind!r} can be made up", hint="Give the WWN.")
+
+
+def check_object_name(name: str) -> str:
+    """Return a storage object's name if configfs and the kernel's tools can hold it."""
+    if not name or name in (".", ".."):
+        raise UsageError("A storage object needs a name", hint="Give a name such as disk1.")
+    bad = next((c for c in name if c == "/" or c.isspace() or not c.isprintable()), None)
+    if bad is not None:
+        raise UsageError(
+            f"The name {name!r} holds {bad!r}",
+            hint="Use letters, digits and . _ - + @ only.",
+        )
+    if len(name.encode()) > _MAX_OBJECT_NAME_BYTES:
+        raise UsageError("The name is longer than 255 bytes", hint="Give a shorter name.")
+    return name
+
+
+def sort_key(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a key that sorts lun2 before lun10."""
+    return tuple(
+        (0, int(part), "") if part.isdigit() else (1, 0, part)
+        for part in re.split(r"([0-9]+)", name)
+        if part
+    )
+
+
+def numbered(name: str, *prefixes: str) -> int | None:
+    """Return N of a node name such as lun5, tpg1 or tpgt1 for one of `prefixes`, else None."""
+    for prefix in prefixes:
+        rest = name[len(prefix) :]
+        if name.startswith(prefix) and rest.isascii() and rest.isdigit():
+            return int(rest)
+    return None
