@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the ring hands to a logical unit and what it gets back.
+
+The ring has validated everything here: the CDB is a copy, the buffers lie inside the mapped
+data area. A logical unit never sees the ring itself, so it cannot break it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+_ZEROS = bytes(65536)
+
+
+class Command:
+    """One SCSI command: its CDB and the slices of the mapped data area that belong to it.
+
+    `data` is data-out or data-in as the CDB says (writable memoryviews of bytes), `size_bytes` the
+    sum of their lengths. The slices are valid until `execute` returns.
+    """
+
+    __slots__ = ("cdb", "data", "size_bytes")
+
+    def __init__(self, cdb: bytes, data: list[memoryview], size_bytes: int) -> None:
+        self.cdb = cdb
+        self.data = data
+        self.size_bytes = size_bytes
+
+    def gather(self, length_bytes: int) -> bytes:
+        """Return a copy of the first bytes of data-out, shorter when there are not as many."""
+        data = self.data
+        if len(data) == 1:
+            return bytes(data[0][:length_bytes])
+        parts: list[memoryview] = []
+        left = length_bytes
+        for part in data:
+            if left <= 0:
+                break
+            parts.append(part[:left])
+            left -= len(part)
+        return b"".join(parts)
+
+    def scatter(self, payload: bytes | bytearray | memoryview) -> int:
+        """Copy `payload` into data-in, truncated to what fits, and return the bytes written."""
+        view = memoryview(payload)
+        position = 0
+        total = len(view)
+        for part in self.data:
+            size = min(len(part), total - position)
+            if size <= 0:
+                break
+            part[:size] = view[position : position + size]
+            position += size
+        return position
+
+    def zero_fill(self, offset_bytes: int) -> None:
+        """Zero the buffers from `offset_bytes` to their end.
+
+        The kernel zeroes data pages only when it first allocates them, so what a short answer
+        leaves behind is another command's data (drivers/target/target_core_user.c).
+        """
+        start = offset_bytes
+        for part in self.data:
+            size = len(part)
+            while start < size:
+                step = min(size - start, len(_ZEROS))
+                part[start : start + step] = _ZEROS[:step]
+                start += step
+            start -= size
+
+
+class Response(NamedTuple):
+    """The answer to a command.
+
+    `status` is the SCSI status byte (SAM-6 5.3.1), `sense` up to 96 bytes of sense data, `read_len`
+    the bytes of data-in that are valid; None: all of them.
+    """
+
+    status: int
+    sense: bytes = b""
+    read_len: int | None = None
+
+
+GOOD = Response(0)
+
+
+class LogicalUnit(Protocol):
+    """What answers the commands of one device."""
+
+    def execute(self, command: Command) -> Response:
+        """Execute one command; whatever it raises is answered as INTERNAL TARGET FAILURE."""
+
+    def close(self) -> None:
+        """Release what the unit holds (files, locks); no command comes after it."""

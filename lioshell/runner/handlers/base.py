@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The handler API: what a subtype of user: backstores implements to become a SCSI disk.
+
+A handler knows storage and nothing of SCSI: it moves bytes between buffers and an offset, and
+reports failures as OSError with an errno. Offsets and sizes are bytes; the disk in front of it
+has checked them, so they are whole blocks inside `size_bytes`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from lioshell.specs import Parameter
+
+Undo = Callable[[], None]
+"""Removes exactly what one `prepare` made."""
+
+
+def nothing_made() -> None:
+    """Undo a `prepare` that found everything in place."""
+
+
+class TransferError(OSError):
+    """A read or write that stopped part of the way.
+
+    `done_bytes` counts what was transferred before the failure; SCSI's INFORMATION field is
+    computed from it, which a plain OSError leaves invalid.
+    """
+
+    def __init__(self, error: OSError, done_bytes: int) -> None:
+        super().__init__(error.errno, error.strerror)
+        self.done_bytes = done_bytes
+
+
+class Handler(ABC):
+    """An open storage of one device, and the class-level operations of its subtype.
+
+    The class attributes and class methods are used without an open device: to list the subtype,
+    to check a configuration string at `create`, and to make the storage behind it.
+    """
+
+    subtype: ClassVar[str]
+    """The first component of dev_config, e.g. "file"."""
+    help: ClassVar[str]
+    """One line on what the subtype stores its blocks in."""
+    config_help: ClassVar[str]
+    """What the configuration string is, e.g. "PATH of the backing file"."""
+    parameters: ClassVar[tuple[Parameter, ...]] = ()
+    """Further parameters of `create`."""
+
+    @classmethod
+    @abstractmethod
+    def check_config(cls, config: str) -> None:
+        """Check a configuration string by its text alone.
+
+        Raises UsageError with a hint; touches no storage.
+        """
+
+    @classmethod
+    @abstractmethod
+    def prepare(cls, config: str, size_bytes: int, block_size_bytes: int) -> Undo:
+        """Make the storage that `open` will find, and return what removes it again.
+
+        Storage that exists is checked and left alone, and the returned callable then does nothing.
+        A failure leaves nothing behind. Raises LioshellError.
+        """
+
+    @classmethod
+    @abstractmethod
+    def open(
+        cls, config: str, size_bytes: int, block_size_bytes: int, read_only: bool = False
+    ) -> Handler:
+        """Open existing storage for one device, excluding every other user of it.
+
+        Storage that is missing is an error and is never made here: it may be there tomorrow, when
+        its file system is mounted. Raises LioshellError.
+        """
+
+    @property
+    @abstractmethod
+    def size_bytes(self) -> int:
+        """The size of the device."""
+
+    @property
+    @abstractmethod
+    def write_cache(self) -> bool:
+        """Whether a write that returned may be lost by a power failure before `flush`."""
+
+    @property
+    @abstractmethod
+    def read_only(self) -> bool:
+        """Whether writes are refused."""
+
+    @abstractmethod
+    def read(self, buffers: list[memoryview], offset_bytes: int) -> None:
+        """Fill all buffers from `offset_bytes` on, or raise OSError.
+
+        Storage that ends early reads as zeros. The buffers must not be kept after the return.
+        """
+
+    @abstractmethod
+    def write(self, buffers: list[memoryview], offset_bytes: int, fua: bool) -> None:
+        """Write all buffers at `offset_bytes`, or raise OSError.
+
+        With `fua` the data is on stable storage when this returns. The buffers must not be kept
+        after the return.
+        """
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Put every write that returned on stable storage, or raise OSError.
+
+        Once this failed it must go on failing until the storage is opened again: the data that
+        could not be written is gone from the cache.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release the storage; nothing is called after it."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SCSI commands by family, sense data, vital product data and mode pages of a disk."""

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where READ, WRITE and their kind keep LBA and length, by the size of the CDB (SPC-4 4.2.5).
+
+Each layout decodes a CDB into flags (byte 1), LBA, number of blocks and CONTROL in one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from struct import Struct
+from typing import Final, NamedTuple
+
+NACA: Final = 0x04
+"""CONTROL byte: this device has NORMACA = 0, so a one is refused (SAM-5 5.2)."""
+
+PROTECT: Final = 0xE0
+"""Byte 1: RDPROTECT, WRPROTECT; without protection information they must be 0 (SBC-3 4.22)."""
+FUA: Final = 0x08
+"""Byte 1: force unit access (SBC-3 5.11, 5.33)."""
+
+Decode = Callable[[bytes], tuple[int, int, int, int]]
+"""CDB -> byte 1, LBA, number of blocks, CONTROL; struct.error when the CDB is too short."""
+
+
+class Layout(NamedTuple):
+    """How CDBs of one length are read: the decoder, and where fields start, for field pointers."""
+
+    decode: Decode
+    length_byte: int
+    control_byte: int
+
+
+_SIX = Struct(">xBHBB")
+
+
+def _decode_6(cdb: bytes) -> tuple[int, int, int, int]:
+    # 21 bits of LBA, no flags, and a length of 0 means 256 blocks (SBC-2 5.5, READ (6)).
+    high, low, count, control = _SIX.unpack_from(cdb)
+    return 0, (high & 0x1F) << 16 | low, count or 256, control
+
+
+LAYOUT_6: Final = Layout(_decode_6, 4, 5)
+LAYOUT_10: Final = Layout(Struct(">xBIxHB").unpack_from, 7, 9)
+LAYOUT_12: Final = Layout(Struct(">xBIIxB").unpack_from, 6, 11)
+LAYOUT_16: Final = Layout(Struct(">xBQIxB").unpack_from, 10, 15)

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A disk: a logical unit that answers the commands of SPC-4 and SBC-3 from a handler's storage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lioshell.runner.scsi.opcodes import OPERATIONS, dispatch_table
+from lioshell.runner.scsi.sense import INVALID_CDB
+from lioshell.runner.scsi.unit import Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lioshell.runner.command import Command, Response
+    from lioshell.runner.handlers.base import Handler
+    from lioshell.runner.scsi.unit import Geometry, Identity
+
+
+class Disk(Unit):
+    """A direct access block device, PERIPHERAL DEVICE TYPE 00h (a `LogicalUnit`).
+
+    Takes over `handler`: `close` closes it. Keeps no reference to a command's buffers.
+    """
+
+    __slots__ = ("_dispatch",)
+
+    def __init__(
+        self,
+        identity: Identity | Callable[[], Identity],
+        geometry: Geometry,
+        handler: Handler,
+        *,
+        read_only: bool = False,
+    ) -> None:
+        super().__init__(identity, geometry, handler, OPERATIONS, read_only)
+        self._dispatch = dispatch_table(self, OPERATIONS)
+
+    def execute(self, command: Command) -> Response:
+        """Execute one command, whatever its CDB holds.
+
+        What a handler or the identity callable raises comes through, but for a handler's OSError
+        on data: that is answered with the sense data of storage_error.
+        """
+        try:
+            run = self._dispatch[command.cdb[0]]
+        except IndexError:
+            return INVALID_CDB
+        return run(command)
+
+    def close(self) -> None:
+        """Close the handler. Raises OSError when its last write-back failed."""
+        self.handler.close()

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""INQUIRY: what the unit is, in the standard data and the vital product data pages."""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING, Final
+
+from lioshell.runner.scsi import vpd
+from lioshell.runner.scsi.data_in import parameter_data
+from lioshell.runner.scsi.sense import invalid_field
+
+if TYPE_CHECKING:
+    from lioshell.runner.command import Command, Response
+    from lioshell.runner.scsi.unit import Unit
+
+_FIELDS = Struct(">xBBH")
+_EVPD = 0x01
+_CMDDT = 0x02
+
+_SPC4: Final = 0x06
+_RESPONSE_DATA_FORMAT: Final = 0x02
+_CMDQUE: Final = 0x02
+# SAM-5, SPC-4, SBC-3, each without a version claimed (SPC-4 table 148).
+_VERSION_DESCRIPTORS: Final = (0x00A0, 0x0460, 0x04C0)
+
+
+def inquiry(unit: Unit, command: Command) -> Response:
+    """INQUIRY, SPC-4 6.6: standard data, or the VPD page that EVPD asks for.
+
+    CmdDt, obsolete since SPC-3, is refused: REPORT SUPPORTED OPERATION CODES took its place.
+    """
+    flags, page_code, allocation_length = _FIELDS.unpack_from(command.cdb)
+    if flags & _CMDDT:
+        return invalid_field(1, 1)
+    if flags & _EVPD:
+        payload = vpd.page(unit, page_code)
+        if payload is None:
+            return invalid_field(2)
+    elif page_code:
+        return invalid_field(2)
+    else:
+        payload = standard_data(unit)
+    return parameter_data(command, payload, allocation_length)
+
+
+def standard_data(unit: Unit) -> bytes:
+    """Return the standard INQUIRY data (SPC-4 6.6.2), 74 bytes with the version descriptors."""
+    identity = unit.identity()
+    body = (
+        bytes((0, 0, _CMDQUE))
+        + vpd.ascii_field(identity.vendor, 8)
+        + vpd.ascii_field(vpd.product(unit), 16)
+        + vpd.ascii_field(identity.revision, 4)
+        + bytes(22)
+        + b"".join(descriptor.to_bytes(2, "big") for descriptor in _VERSION_DESCRIPTORS)
+        + bytes(10)
+    )
+    return bytes((vpd.DISK, 0, _SPC4, _RESPONSE_DATA_FORMAT, len(body))) + body

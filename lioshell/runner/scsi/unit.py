@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands of one logical unit share: who it is, how large it is, and its storage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lioshell.errors import RunnerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lioshell.runner.handlers.base import Handler
+    from lioshell.runner.scsi.opcodes import Operation
+
+LIO_COMPANY_ID = 0x001405
+"""IEEE company id of the Linux target, the default of wwn/company_id."""
+
+_NAA_VENDOR_DIGITS = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a logical unit says it is.
+
+    `unit_serial` is the text of wwn/vpd_unit_serial, empty when none was written. `product` falls
+    back to `name`, the storage object's name, as LIO's own backstores show it.
+    """
+
+    unit_serial: str = ""
+    name: str = ""
+    vendor: str = "LIO-ORG"
+    product: str = ""
+    revision: str = "0001"
+    company_id: int = LIO_COMPANY_ID
+
+    def naa(self) -> bytes | None:
+        """Return the 16 bytes of the NAA IEEE Registered Extended designator (SPC-4 7.8.6.6.5).
+
+        The same that the kernel makes for its own backstores of this serial: NAA 6h, the company
+        id, and the first 25 hex digits of the serial, whatever stands between them, filled with
+        zeros (drivers/target/target_core_spc.c, spc_gen_naa_6h_vendor_specific). None without any
+        digit: every such device of the world would have the same name.
+        """
+        digits = [d for d in self.unit_serial if d in "0123456789abcdefABCDEF"]
+        if not digits:
+            return None
+        text = "".join(digits[:_NAA_VENDOR_DIGITS]).ljust(_NAA_VENDOR_DIGITS, "0")
+        return bytes.fromhex(f"6{self.company_id:06x}{text}")
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """The size of a logical unit: whole blocks of a power of two of at least 512 bytes.
+
+    `hw_max_sectors` is the most blocks that one command should transfer, 0 where nothing is known.
+    Raises RunnerError for a size that is none: the kernel does not check what it is given.
+    """
+
+    size_bytes: int
+    block_size_bytes: int = 512
+    hw_max_sectors: int = 0
+
+    def __post_init__(self) -> None:
+        block = self.block_size_bytes
+        if block < 512 or block & (block - 1):
+            raise RunnerError(
+                f"A block size of {block} bytes cannot be served",
+                hint="Delete the device and create it with hw_block_size=512 or 4096.",
+            )
+        if self.size_bytes < block or self.size_bytes % block:
+            raise RunnerError(
+                f"A size of {self.size_bytes} bytes is no whole number of {block}-byte blocks",
+                hint="Delete the device and create it with a size that is.",
+            )
+
+    @property
+    def blocks(self) -> int:
+        """The number of blocks."""
+        return self.size_bytes // self.block_size_bytes
+
+
+class Unit:
+    """The state that the functions of the command families work on.
+
+    `identity` is an Identity, or a callable for one: the serial is often written after the device
+    was enabled, so it is asked for by the first command that tells it and kept once it is there.
+    """
+
+    __slots__ = (
+        "_identify",
+        "_identity",
+        "block_size_bytes",
+        "blocks",
+        "geometry",
+        "handler",
+        "operations",
+        "read",
+        "read_only",
+        "write",
+    )
+
+    def __init__(
+        self,
+        identity: Identity | Callable[[], Identity],
+        geometry: Geometry,
+        handler: Handler,
+        operations: tuple[Operation, ...],
+        read_only: bool = False,
+    ) -> None:
+        self._identify = identity
+        self._identity: Identity | None = None
+        self.geometry = geometry
+        self.blocks = geometry.blocks
+        self.block_size_bytes = geometry.block_size_bytes
+        self.handler = handler
+        self.read_only = read_only or handler.read_only
+        self.operations = operations
+        # Bound once: they are called for every READ and WRITE.
+        self.read = handler.read
+        self.write = handler.write
+
+    def identity(self) -> Identity:
+        """Return who the unit is; raises what the callable raises."""
+        known = self._identity
+        if known is None:
+            known = self._identify() if callable(self._identify) else self._identify
+            if known.unit_serial:
+                self._identity = known
+        return known
+
+    def forget_identity(self) -> None:
+        """Ask for the identity again at the next command that tells it."""
+        self._identity = None

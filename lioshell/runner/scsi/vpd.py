@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The vital product data pages of a disk (SPC-4 7.8, SBC-3 6.6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lioshell.runner.scsi.unit import Unit
+
+DISK: Final = 0x00
+"""PERIPHERAL QUALIFIER 000b, PERIPHERAL DEVICE TYPE 00h: a direct access block device."""
+
+_VENDOR_LENGTH = 8
+_PRODUCT_LENGTH = 16
+_DESIGNATOR_LIMIT = 255
+_SERIAL_LIMIT = 253
+
+
+def ascii_field(text: str, length: int | None = None) -> bytes:
+    """Return text as an ASCII data field (SPC-4 4.3.1), padded with spaces to `length`.
+
+    What is not printable ASCII becomes "_".
+    """
+    data = bytes(ord(c) if " " <= c <= "~" else ord("_") for c in text)
+    return data if length is None else data[:length].ljust(length)
+
+
+def product(unit: Unit) -> str:
+    """Return the product identification: the one that was given, else the object's name."""
+    identity = unit.identity()
+    return (identity.product or identity.name or "TCMU device")[:_PRODUCT_LENGTH]
+
+
+def page(unit: Unit, code: int) -> bytes | None:
+    """Return a VPD page with its header, None where the unit has no such page."""
+    make = _PAGES.get(code)
+    if make is None:
+        return None
+    body = make(unit)
+    return bytes((DISK, code)) + len(body).to_bytes(2, "big") + body
+
+
+def _supported_pages(_unit: Unit) -> bytes:
+    """Supported VPD pages (00h), SPC-4 7.8.13: in ascending order."""
+    return bytes(sorted(_PAGES))
+
+
+def _unit_serial_number(unit: Unit) -> bytes:
+    """Unit Serial Number (80h), SPC-4 7.8.15: spaces where there is none."""
+    return ascii_field(unit.identity().unit_serial)[:_SERIAL_LIMIT] or b"    "
+
+
+def _device_identification(unit: Unit) -> bytes:
+    """Device Identification (83h), SPC-4 7.8.6: NAA and T10 vendor id, both of the unit's serial.
+
+    Without a serial there is no designator at all: one made of less would be the same for several
+    disks, and multipath would take them for one.
+    """
+    identity = unit.identity()
+    naa = identity.naa()
+    if naa is None:
+        return b""
+    # CODE SET 1: binary, 2: ASCII; ASSOCIATION 0: the logical unit; DESIGNATOR TYPE 3: NAA,
+    # 1: T10 vendor id.
+    vendor = ascii_field(identity.vendor, _VENDOR_LENGTH)
+    own = ascii_field(f"{product(unit)}:{identity.unit_serial}")
+    t10 = (vendor + own)[:_DESIGNATOR_LIMIT]
+    return bytes((0x01, 0x03, 0, len(naa))) + naa + bytes((0x02, 0x01, 0, len(t10))) + t10
+
+
+def _block_limits(unit: Unit) -> bytes:
+    """Block Limits (B0h), SBC-3 6.6.4: the transfer length, and nothing that is not supported.
+
+    COMPARE AND WRITE, UNMAP and WRITE SAME have limits of 0: they are not there. OPTIMAL TRANSFER
+    LENGTH is the maximum, as LIO's own backstores say; Linux sizes its requests by it.
+    """
+    longest = min(unit.geometry.hw_max_sectors, 0xFFFFFFFF).to_bytes(4, "big")
+    return bytes(4) + longest + longest + bytes(48)
+
+
+def _block_device_characteristics(_unit: Unit) -> bytes:
+    """Block Device Characteristics (B1h), SBC-3 6.6.3: MEDIUM ROTATION RATE is not reported."""
+    return bytes(60)
+
+
+def _logical_block_provisioning(_unit: Unit) -> bytes:
+    """Logical Block Provisioning (B2h), SBC-3 6.6.5: no command unmaps blocks."""
+    return bytes(4)
+
+
+_PAGES: Final[dict[int, Callable[[Unit], bytes]]] = {
+    0x00: _supported_pages,
+    0x80: _unit_serial_number,
+    0x83: _device_identification,
+    0xB0: _block_limits,
+    0xB1: _block_device_characteristics,
+    0xB2: _logical_block_provisioning,
+}
