@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests on a real kernel: the marker `kernel`, and one virtual machine for all of them.
+
+Where the machine cannot have a virtual machine these tests are skipped, with the reason. They fail
+instead where CI=true or LIOSHELL_REQUIRE_KERNEL=1 says that it must be there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+CHECKOUT = HERE.parents[1]
+
+# `pytest`, unlike `python3 -m pytest`, does not put the folder that it is started in on the path.
+if str(CHECKOUT) not in sys.path:
+    sys.path.insert(0, str(CHECKOUT))
+
+from tests.kernel.vm import Guest, VmUnavailable, ensure_image  # noqa: E402 - after the path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TEST_TIMEOUT_S = 900
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known where the project's own settings are not read."""
+    config.addinivalue_line("markers", "kernel: runs on a real LIO kernel in a virtual machine")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark every test of this folder; its time-out leaves out the boot, which has its own."""
+    for item in items:
+        if HERE not in item.path.parents:
+            continue
+        item.add_marker(pytest.mark.kernel)
+        if config.pluginmanager.hasplugin("timeout") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(TEST_TIMEOUT_S, func_only=True))
+
+
+@pytest.fixture(scope="session")
+def guest(pytestconfig: pytest.Config) -> Iterator[Guest]:
+    """The running virtual machine with the project in it, the same for all tests of a run."""
+    # Its lines are seen at once, which what a fixture prints is not.
+    reporter = pytestconfig.pluginmanager.getplugin("terminalreporter")
+    say = reporter.write_line if reporter else print
+    with ExitStack() as stack:
+        try:
+            booted = stack.enter_context(Guest.boot(ensure_image(say=say), say=say))
+        except VmUnavailable as error:
+            _unavailable(error)
+        booted.push_project()
+        yield booted
+
+
+def _unavailable(error: VmUnavailable) -> NoReturn:
+    required = os.environ.get("CI") == "true" or os.environ.get("LIOSHELL_REQUIRE_KERNEL") == "1"
+    if required:
+        pytest.fail(f"no kernel tests, and they are required here: {error}", pytrace=False)
+    pytest.skip(f"no kernel tests: {error}")
