@@ -176,8 +176,11 @@ class SystemPort(Protocol):
     def scsi_address(self, path: str) -> tuple[int, int, int, int] | None:
         """Return host, channel, target, lun of a SCSI device node or "H:C:T:L" text."""
 
-    def disks_at(self, address: str, lun: int) -> list[str]:
-        """Return the device nodes (/dev/sdX) of host:channel:target `address` and `lun`."""
+    def disks_at(self, address: str, lun: int, timeout_s: float = 0.0) -> list[str]:
+        """Return the device nodes (/dev/sdX) of host:channel:target `address` and `lun`.
+
+        A disk that the SCSI layer has found but not probed to its end is waited for.
+        """
 
 
 @dataclass(frozen=True, slots=True)

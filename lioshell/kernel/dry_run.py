@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A kernel on which nothing is changed: each change is told, and remembered for later reads.
+
+What a command would find after its own changes is imagined: folders and links that it would have
+made, values that it would have written. Attributes that the kernel itself would add to a new
+object are not known.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from lioshell.errors import KernelError
+from lioshell.kernel.traced import shown_write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lioshell.kernel.ports import ConfigfsPort, Kernel
+
+    Tell = Callable[[str], None]
+
+_FOLDER = object()
+
+
+class DryRunConfigfs:
+    """A configfs below a layer of imagined changes: path -> _FOLDER, a value, or a link."""
+
+    def __init__(self, configfs: ConfigfsPort, tell: Tell) -> None:
+        self._configfs = configfs
+        self._tell = tell
+        self._made: dict[str, object] = {}
+        self._links: dict[str, str] = {}
+        self._gone: set[str] = set()
+
+    @property
+    def location(self) -> str:
+        """The real folder."""
+        return self._configfs.location
+
+    def _imagined_below(self, path: str) -> list[str]:
+        prefix = f"{path}/" if path else ""
+        names = (p[len(prefix) :] for p in (*self._made, *self._links) if p.startswith(prefix))
+        return [name for name in names if "/" not in name]
+
+    def _real_below(self, path: str, listing: Callable[[str], list[str]]) -> list[str]:
+        if self._is_imagined(path) or not self._configfs.is_dir(path):
+            return []
+        prefix = f"{path}/" if path else ""
+        return [name for name in listing(path) if prefix + name not in self._gone]
+
+    def _is_imagined(self, path: str) -> bool:
+        """Tell whether a path is, or is below, a folder that would have been made."""
+        parts = path.split("/")
+        heads = ("/".join(parts[: n + 1]) for n in range(len(parts)))
+        return any(self._made.get(head) is _FOLDER for head in heads)
+
+    def listdir(self, path: str) -> list[str]:
+        """Return real and imagined names."""
+        return [*self._real_below(path, self._configfs.listdir), *self._imagined_below(path)]
+
+    def folders(self, path: str) -> list[str]:
+        """Return real and imagined folders."""
+        base = f"{path}/" if path else ""
+        made = [n for n in self._imagined_below(path) if self._made.get(base + n) is _FOLDER]
+        return [*self._real_below(path, self._configfs.folders), *made]
+
+    def links(self, path: str) -> list[str]:
+        """Return real and imagined links."""
+        base = f"{path}/" if path else ""
+        made = [n for n in self._imagined_below(path) if base + n in self._links]
+        return [*self._real_below(path, self._configfs.links), *made]
+
+    def exists(self, path: str) -> bool:
+        """Tell whether something is or would be there."""
+        if path in self._made or path in self._links:
+            return True
+        return (
+            path not in self._gone and not self._is_imagined(path) and self._configfs.exists(path)
+        )
+
+    def is_dir(self, path: str) -> bool:
+        """Tell whether a folder is or would be there."""
+        if self._made.get(path) is _FOLDER:
+            return True
+        return (
+            path not in self._gone and not self._is_imagined(path) and self._configfs.is_dir(path)
+        )
+
+    def is_link(self, path: str) -> bool:
+        """Tell whether a link is or would be there."""
+        if path in self._links:
+            return True
+        real = path not in self._gone and not self._is_imagined(path)
+        return real and self._configfs.is_link(path)
+
+    def read(self, path: str) -> str:
+        """Return what is there, or what would have been written."""
+        value = self._made.get(path)
+        if isinstance(value, str):
+            return value
+        return "" if self._is_imagined(path) else self._configfs.read(path)
+
+    def is_writable(self, path: str) -> bool:
+        """Tell whether an attribute can be written."""
+        return self._is_imagined(path) or self._configfs.is_writable(path)
+
+    def write(self, path: str, value: str, *, secret: bool = False) -> None:
+        """Tell a write."""
+        self._tell(shown_write(self.location, path, value, secret=secret))
+        self._made[path] = value
+
+    def mkdir(self, path: str) -> None:
+        """Tell a mkdir."""
+        if self.exists(path):
+            raise KernelError("mkdir", path, errno.EEXIST)
+        self._tell(f"mkdir {self.location}/{path}")
+        self._gone.discard(path)
+        self._made[path] = _FOLDER
+
+    def rmdir(self, path: str) -> None:
+        """Tell a rmdir."""
+        if not self.is_dir(path):
+            raise KernelError("rmdir", path, errno.ENOENT)
+        self._tell(f"rmdir {self.location}/{path}")
+        self._forget(path)
+
+    def symlink(self, target: str, path: str) -> None:
+        """Tell a link."""
+        self._tell(f"ln -s {self.location}/{target} {self.location}/{path}")
+        self._links[path] = target
+
+    def readlink(self, path: str) -> str:
+        """Return what a link points to, or would."""
+        return self._links[path] if path in self._links else self._configfs.readlink(path)
+
+    def unlink(self, path: str) -> None:
+        """Tell the removal of a link."""
+        self._tell(f"rm {self.location}/{path}")
+        self._forget(path)
+
+    def _forget(self, path: str) -> None:
+        self._gone.add(path)
+        for known in [p for p in (*self._made, *self._links) if f"{p}/".startswith(f"{path}/")]:
+            self._made.pop(known, None)
+            self._links.pop(known, None)
+
+
+class DryRunSystem:
+    """The machine: looked at, but no module is loaded."""
+
+    def __init__(self, system: Any, tell: Tell) -> None:
+        self._system = system
+        self._tell = tell
+
+    def load_module(self, module: str) -> None:
+        """Tell that a module would be loaded."""
+        self._tell(f"modprobe {module}")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._system, name)
+
+
+def dry_run(kernel: Kernel, tell: Tell) -> Kernel:
+    """Return a kernel on which nothing is changed."""
+    return replace(
+        kernel,
+        configfs=DryRunConfigfs(kernel.configfs, tell),
+        system=DryRunSystem(kernel.system, tell),
+    )

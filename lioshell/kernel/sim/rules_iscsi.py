@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules of the iSCSI fabric: names, portals, CHAP files, parameters, and what hangs together.
+
+drivers/target/iscsi/iscsi_target_configfs.c, _tpg.c, _nodeattrib.c, _parameters.c, _login.c.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import re
+from typing import TYPE_CHECKING
+
+from lioshell.kernel.sim.rules_fabric import FabricRules
+from lioshell.kernel.sim.schema import READ_ONLY, READ_WRITE, Attribute, Made, read_only
+from lioshell.kernel.sim.values import Refused, switch, unsigned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lioshell.kernel.sim.schema import Write
+    from lioshell.kernel.sim.simulation import Simulation
+
+    _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_NAME_MAX = 223
+_AUTH_MAX = 255
+_TAG_MAX = 63
+_CMDSN_MAX = 512
+_NO_SESSION = "No Active iSCSI Session"
+_AUTH_METHODS = ("KRB5", "SPKM1", "SPKM2", "SRP", "CHAP", "None")
+_DIGESTS = ("CRC32C", "None")
+_RANGES = {
+    **dict.fromkeys(("MaxConnections", "MaxOutstandingR2T"), (1, 65535)),
+    **dict.fromkeys(("DefaultTime2Wait", "DefaultTime2Retain"), (0, 3600)),
+    "ErrorRecoveryLevel": (0, 2),
+    **dict.fromkeys(
+        (
+            *("MaxRecvDataSegmentLength", "MaxXmitDataSegmentLength"),
+            *("MaxBurstLength", "FirstBurstLength"),
+        ),
+        (512, 16777215),
+    ),
+}
+_YES_NO = frozenset(
+    {
+        *("InitialR2T", "ImmediateData", "DataPDUInOrder", "DataSequenceInOrder"),
+        *("IFMarker", "OFMarker"),
+    }
+)
+
+
+class IscsiRules(FabricRules):
+    """iscsi_target_mod."""
+
+    target_statistics = (
+        *("iscsi_instance", "iscsi_sess_err", "iscsi_tgt_attr"),
+        *("iscsi_login_stats", "iscsi_logout_stats"),
+    )
+    acl_statistics = ("iscsi_sess_stats",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        last_cpu = (os.cpu_count() or 1) - 1
+        cpus = f"0-{last_cpu}\n" if last_cpu else "0\n"
+        self.fabric_attributes = {
+            "lio_version": read_only("Datera Inc. iSCSI Target v4.1.0"),
+            "cpus_allowed_list": Attribute(cpus, READ_WRITE, _store_cpus),
+        }
+        self.tpg_attributes = {"dynamic_sessions": Attribute("", READ_ONLY)}
+        self.acl_attributes = {
+            "info": Attribute("", READ_ONLY),
+            "cmdsn_depth": Attribute("", READ_WRITE, _store_cmdsn_depth),
+            "tag": Attribute("", READ_WRITE, _store_tag),
+        }
+        self.portal_attributes = {
+            "iser": Attribute("0\n", READ_WRITE, _store_iser),
+            "cxgbit": Attribute("0\n", READ_WRITE, _store_cxgbit),
+        }
+
+    def store(self, group: str, name: str) -> Callable[[Write], str | None] | None:
+        if group in ("tpg_auth", "acl_auth", "discovery_auth"):
+            if name == "enforce_discovery_auth":
+                return _store_enforce
+            return _store_tpg_auth if group == "tpg_auth" else _store_auth
+        if group == "tpg_parameter":
+            return _store_parameter
+        return _STORES.get((group, name))
+
+    def make_target(self, sim: Simulation, folder: str, name: str) -> Made:
+        del sim, folder
+        if len(os.fsencode(name)) > _NAME_MAX:
+            raise Refused(errno.EINVAL)
+        return Made()
+
+    def make_tpg(self, sim: Simulation, folder: str, name: str) -> Made:
+        # The kernel looks for "tpgt_" anywhere in the name.
+        _, found, digits = name.partition("tpgt_")
+        return super().make_tpg(sim, folder, f"{found}{digits}")
+
+    def make_acl(self, sim: Simulation, folder: str, name: str) -> Made:
+        attrib = f"{folder.rpartition('/')[0]}/attrib"
+        info = f"No active iSCSI Session for Initiator Endpoint: {name[:_NAME_MAX]}\n"
+        params = sim.group_at(f"{folder}/{name}/param")
+        assert params is not None
+        return Made(
+            texts={
+                "info": info,
+                "cmdsn_depth": sim.tree.text(f"{attrib}/default_cmdsn_depth"),
+                "attrib/default_erl": sim.tree.text(f"{attrib}/default_erl"),
+                **{f"param/{key}": f"{_NO_SESSION}\n" for key in params.attributes},
+            }
+        )
+
+    def make_portal(self, sim: Simulation, folder: str, name: str) -> Made:
+        """Check a portal; every reason that the kernel has ends in EINVAL."""
+        address, port = _parse_portal(name)
+        own_target = folder.split("/")[1]
+        clash = False
+        for target, other, other_port in _portals(sim, folder.split("/", maxsplit=1)[0]):
+            if other_port != port:
+                continue
+            if _same_portal(address, other):
+                if target == own_target:
+                    raise Refused(errno.EINVAL)
+                # Another target listens there: the kernel shares its socket.
+                return Made()
+            clash = clash or _overlap(address, other)
+        if clash:
+            raise Refused(errno.EINVAL)
+        return Made()
+
+    def set_enabled(self, write: Write) -> str:
+        flag = switch(write.value)
+        tree = write.sim.tree
+        enforced = tree.value(f"{write.folder}/attrib/authentication") == "1"
+        if flag and enforced and tree.value(write.path) == "0":
+            _set_auth_method(write.sim, write.folder, enforced=True)
+        return f"{int(flag)}\n"
+
+
+def _parse_portal(name: str) -> tuple[_Address, int]:
+    """Split "0.0.0.0:3260" or "[::0]:3260"."""
+    match = re.fullmatch(r"\[([^\]]*)\][^:]*:(.*)|([^\[\]:]*):(.*)", name)
+    if match is None:
+        raise Refused(errno.EINVAL)
+    text = match[1] if match[1] is not None else match[3]
+    port = match[2] if match[2] is not None else match[4]
+    try:
+        return ipaddress.ip_address(text), unsigned(port, 16)
+    except (ValueError, Refused):
+        raise Refused(errno.EINVAL) from None
+
+
+def _portals(sim: Simulation, fabric: str) -> list[tuple[str, _Address, int]]:
+    """Return target, address and port of every portal there is."""
+    tree = sim.tree
+    return [
+        (target, *_parse_portal(portal))
+        for target in tree.names(fabric)
+        if target != "discovery_auth"
+        for tpg in tree.names(f"{fabric}/{target}")
+        if "tpgt_" in tpg
+        for portal in tree.names(f"{fabric}/{target}/{tpg}/np")
+    ]
+
+
+def _same_portal(new: _Address, there: _Address) -> bool:
+    """Compare as iscsit_check_np_match does, for which "any" is the same in IPv4 and IPv6."""
+    if new.version == there.version:
+        return int(new) == int(there)
+    return int(new) == 0
+
+
+def _overlap(new: _Address, there: _Address) -> bool:
+    """Tell whether the second socket cannot listen: one of them listens on every address."""
+    if int(new) == 0:
+        return new.version == 6 or there.version == 4
+    if int(there) == 0:
+        return there.version == 6 or new.version == 4
+    return False
+
+
+def _store_iser(write: Write) -> str:
+    """iSER needs no RDMA device to be switched on (ib_isert listens on any address)."""
+    number = unsigned(write.value)
+    if number > 1:
+        raise Refused(errno.EINVAL)
+    return f"{number}\n"
+
+
+def _store_cxgbit(write: Write) -> None:
+    """The simulated machine has no Chelsio card."""
+    if unsigned(write.value):
+        raise Refused(errno.EINVAL)
+
+
+def _store_cpus(write: Write) -> str:
+    value = write.value.strip()
+    if not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", value):
+        raise Refused(errno.EINVAL)
+    for part in value.split(","):
+        first, _, last = part.partition("-")
+        if int(last or first) < int(first):
+            raise Refused(errno.EINVAL)
+        if int(last or first) >= (os.cpu_count() or 1):
+            raise Refused(errno.EOVERFLOW)
+    return f"{value}\n"
+
+
+def _store_cmdsn_depth(write: Write) -> str:
+    number = unsigned(write.value)
+    if number > _CMDSN_MAX:
+        raise Refused(errno.EINVAL)
+    return f"{max(1, number)}\n"
+
+
+def _store_tag(write: Write) -> str:
+    """Keep the tag as it was written: this attribute adds no newline of its own."""
+    if len(os.fsencode(write.value)) > _TAG_MAX:
+        raise Refused(errno.EINVAL)
+    return "" if write.value.startswith("NULL") else write.value
+
+
+def _store_auth(write: Write) -> str:
+    if len(os.fsencode(write.value)) > _AUTH_MAX:
+        raise Refused(errno.EINVAL)
+    return _store_tpg_auth(write)
+
+
+def _store_tpg_auth(write: Write) -> str:
+    """Keep a credential as it was written; "NULL" at its start means that there is none."""
+    tree = write.sim.tree
+    text = os.fsdecode(os.fsencode(write.value)[:_AUTH_MAX]) + "\n"
+    tree.put(write.path, text)
+    mutual = [tree.text(f"{write.folder}/{name}_mutual") for name in ("userid", "password")]
+    both = all(value != "\n" and not value.startswith("NULL") for value in mutual)
+    tree.put(f"{write.folder}/authenticate_target", f"{int(both)}\n")
+    return text
+
+
+def _store_enforce(write: Write) -> str:
+    try:
+        number = unsigned(write.value)
+    except Refused:
+        raise Refused(errno.EINVAL) from None
+    if number > 1:
+        raise Refused(errno.EINVAL)
+    return f"{number}\n"
+
+
+def _store_parameter(write: Write) -> str:
+    """Check a negotiated parameter as iscsi_check_value does; the text is kept as written."""
+    name = write.path.rpartition("/")[2]
+    value = write.value[:-1] if write.value[-1:].isspace() else write.value
+    if value == "Irrelevant" or (value == "Reject" and name in ("IFMarkInt", "OFMarkInt")):
+        return f"{value}\n"
+    if value in ("Reject", "NotUnderstood"):
+        raise Refused(errno.EINVAL)
+    words = value.split(",")
+    known = {"AuthMethod": _AUTH_METHODS, "HeaderDigest": _DIGESTS, "DataDigest": _DIGESTS}
+    if name in known:
+        if any(word not in known[name] for word in words):
+            raise Refused(errno.EINVAL)
+    elif len(words) > 1 or len(value) > _AUTH_MAX:
+        raise Refused(errno.EINVAL)
+    elif name in _YES_NO:
+        if value not in ("Yes", "No"):
+            raise Refused(errno.EINVAL)
+    elif name in _RANGES:
+        minimum, maximum = _RANGES[name]
+        # simple_strtoul reads what digits there are, none is 0.
+        digits = re.match(r"0[xX][0-9a-fA-F]+|[0-9]*", value)
+        assert digits is not None
+        if not minimum <= int(digits[0] or "0", 16 if "x" in digits[0].lower() else 10) <= maximum:
+            raise Refused(errno.EINVAL)
+    return f"{value}\n"
+
+
+def _set_auth_method(sim: Simulation, tpg: str, *, enforced: bool) -> None:
+    """Keep "None" in or out of AuthMethod, as authentication says (iscsit_ta_authentication)."""
+    path = f"{tpg}/param/AuthMethod"
+    methods = sim.tree.value(path).split(",")
+    if enforced:
+        methods = [method for method in methods if method != "None"] or ["CHAP"]
+    elif "None" not in methods:
+        methods.append("None")
+    sim.tree.put(path, ",".join(methods) + "\n")
+
+
+def _store_authentication(write: Write) -> str:
+    flag = _flag(write)
+    _set_auth_method(write.sim, write.parent, enforced=flag)
+    return f"{int(flag)}\n"
+
+
+def _store_generate_node_acls(write: Write) -> str:
+    flag = _flag(write)
+    if flag:
+        write.sim.tree.put(f"{write.folder}/cache_dynamic_acls", "1\n")
+    return f"{int(flag)}\n"
+
+
+def _store_cache_dynamic_acls(write: Write) -> str | None:
+    flag = _flag(write)
+    if not flag and write.read(f"{write.folder}/generate_node_acls") == "1\n":
+        return None
+    return f"{int(flag)}\n"
+
+
+def _store_nopin_timeout(write: Write) -> str:
+    number = unsigned(write.value)
+    if number > 60 or 0 < number < 3:
+        raise Refused(errno.EINVAL)
+    return f"{number}\n"
+
+
+def _flag(write: Write) -> bool:
+    number = unsigned(write.value)
+    if number > 1:
+        raise Refused(errno.EINVAL)
+    return number == 1
+
+
+_STORES: dict[tuple[str, str], Callable[[Write], str | None]] = {
+    ("tpg_attribute", "authentication"): _store_authentication,
+    ("tpg_attribute", "generate_node_acls"): _store_generate_node_acls,
+    ("tpg_attribute", "cache_dynamic_acls"): _store_cache_dynamic_acls,
+    ("acl_attribute", "nopin_timeout"): _store_nopin_timeout,
+}

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The simulated machine beside configfs: disks, modules, and a folder that is made when needed."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from lioshell.errors import HostError, SpecError
+from lioshell.kernel.ports import BlockDevice
+
+if TYPE_CHECKING:
+    from lioshell.kernel.sim.disks import Disks
+    from lioshell.specs import Specs
+
+_CORE_MODULES = ("configfs", "target_core_mod", "uio")
+
+
+class SimSystem:
+    """The machine kept in the folder `sim_root`; everybody may change it."""
+
+    def __init__(self, sim_root: str, specs: Specs) -> None:
+        self._root = sim_root
+        self._specs = specs
+
+    def prepare(self) -> None:
+        """Make the folder, with two disks to try things on.
+
+        Raises HostError when the folder cannot be made.
+        """
+        if os.path.isdir(f"{self._root}/config/target"):
+            return
+        from lioshell.kernel.sim.configfs import locked
+        from lioshell.kernel.sim.simulation import Simulation
+
+        try:
+            os.makedirs(self._root, mode=0o700, exist_ok=True)
+            with locked(self._root):
+                simulation = Simulation(self._root, self._specs)
+                simulation.disks.populate()
+                simulation.populate()
+        except OSError as error:
+            raise HostError(
+                f"The simulated kernel's folder {self._root} cannot be made: {error.strerror}",
+                hint="Choose another one, as in: lioshell --sim /tmp/lio",
+                path=self._root,
+            ) from error
+
+    def require_root(self) -> None:
+        """Do nothing: a simulated kernel belongs to who made its folder."""
+
+    def load_module(self, module: str) -> None:
+        """Load a module of a spec; raises HostError for another one."""
+        folder = f"{self._root}/sys/module/{module}"
+        if os.path.isdir(folder):
+            return
+        if module not in self._known_modules():
+            raise HostError(
+                f"The simulated kernel has no module {module}",
+                hint="It has those that the specs name.",
+            )
+        os.makedirs(folder, exist_ok=True)
+
+    def _known_modules(self) -> set[str]:
+        known = set(_CORE_MODULES)
+        for names, get in (
+            (self._specs.fabric_names(), self._specs.fabric),
+            (self._specs.backstore_names(), self._specs.backstore),
+        ):
+            for name in names:
+                try:
+                    known.add(get(name).module)
+                except SpecError:
+                    # Whoever asks for this spec is told; here it only brings no module.
+                    continue
+        return known
+
+    def block_device(self, path: str) -> BlockDevice | None:
+        """Look a simulated disk up (/dev/sdb is DIR/dev/sdb); None when there is none."""
+        from lioshell.kernel.sim.disks import BLOCK_SIZE_BYTES
+
+        disks = self._disks()
+        disk = disks.find(path)
+        if disk is None:
+            return None
+        is_scsi = any(disk.name in disks.names_at(address) for address in disks.addresses())
+        return BlockDevice(
+            path=path,
+            size_bytes=disk.size_bytes,
+            block_size_bytes=BLOCK_SIZE_BYTES,
+            read_only=disk.read_only,
+            scsi_type=0 if is_scsi else None,
+            in_use=disks.holder(disk) is not None,
+        )
+
+    def scsi_address(self, path: str) -> tuple[int, int, int, int] | None:
+        """Return host, channel, target, lun of a simulated disk or of "H:C:T:L" text."""
+        disks = self._disks()
+        disk = disks.find(path)
+        for address in disks.addresses():
+            if path == address or (disk is not None and disk.name in disks.names_at(address)):
+                host, channel, target, lun = (int(part) for part in address.split(":"))
+                return host, channel, target, lun
+        return None
+
+    def disks_at(self, address: str, lun: int, timeout_s: float = 0.0) -> list[str]:  # noqa: ARG002
+        """Return the simulated disks at host:channel:target and lun; a loopback LUN has none."""
+        return [f"/dev/{name}" for name in self._disks().names_at(f"{address}:{lun}")]
+
+    def _disks(self) -> Disks:
+        from lioshell.kernel.sim.disks import Disks
+
+        return Disks(self._root)

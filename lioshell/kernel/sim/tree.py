@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plain files of the simulated configfs: reading and changing them, without any rules.
+
+Every change is one rename or one system call, so that a reader, or the next start after a crash,
+sees an object whole or not at all. Changes are made by one process at a time (`SimConfigfs` holds
+the lock), therefore fixed names in the folder for unfinished work.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lioshell.kernel.sim.schema import Group, Made
+
+STATE = ".state"
+"""A file beside the attributes: what the kernel knows of an object and no attribute shows."""
+
+
+class Tree:
+    """The folder DIR/config/target; paths are relative to it, as in `ConfigfsPort`."""
+
+    def __init__(self, sim_root: str) -> None:
+        self.base = f"{sim_root}/config/target"
+        self._work = f"{sim_root}/work"
+
+    def full(self, path: str) -> str:
+        """Return the absolute path."""
+        return f"{self.base}/{path}" if path else self.base
+
+    def text(self, path: str) -> str:
+        """Return an attribute's text as it is, its newline included."""
+        with open(self.full(path), "rb") as file:
+            return os.fsdecode(file.read())
+
+    def value(self, path: str) -> str:
+        """Return an attribute's text without its newline."""
+        return self.text(path).removesuffix("\n")
+
+    def put(self, path: str, text: str) -> None:
+        """Replace an attribute's text; nothing is written where it stays the same."""
+        full = self.full(path)
+        if self.text(path) != text:
+            self._replace(full, os.fsencode(text), os.stat(full).st_mode & 0o777)
+
+    def names(self, path: str, *, links: bool = False) -> list[str]:
+        """Return the folders in a folder, or the links, sorted."""
+        with os.scandir(self.full(path)) as entries:
+            return sorted(
+                entry.name
+                for entry in entries
+                if (entry.is_symlink() if links else entry.is_dir(follow_symlinks=False))
+            )
+
+    def is_dir(self, path: str) -> bool:
+        """Tell whether a folder is there."""
+        return os.path.isdir(self.full(path))
+
+    def state(self, path: str) -> dict[str, Any]:
+        """Return what is known of an object beside its attributes."""
+        import json
+
+        try:
+            with open(f"{self.full(path)}/{STATE}", encoding="utf-8") as file:
+                return dict(json.load(file))
+        except FileNotFoundError:
+            return {}
+
+    def change_state(self, path: str, **values: object) -> None:
+        """Change some of what is known of an object."""
+        import json
+
+        state = self.state(path) | values
+        self._replace(f"{self.full(path)}/{STATE}", json.dumps(state).encode(), 0o600)
+
+    def create(self, path: str, group: Group, made: Made) -> None:
+        """Make an object with all that is in it, whole or not at all."""
+        new = f"{self._work}/new"
+        self.clean()
+        os.makedirs(new)
+        _populate(new, group, made.texts, "")
+        if made.state:
+            import json
+
+            with open(f"{new}/{STATE}", "w", encoding="utf-8") as file:
+                json.dump(dict(made.state), file)
+        os.rename(new, self.full(path))
+
+    def remove(self, path: str) -> None:
+        """Remove an object with all that is in it, whole or not at all."""
+        self.clean()
+        os.makedirs(self._work, exist_ok=True)
+        os.rename(self.full(path), f"{self._work}/old")
+        self.clean()
+
+    def clean(self) -> None:
+        """Remove what a process left that died in the middle of its work."""
+        import shutil
+
+        for name in ("new", "old"):
+            shutil.rmtree(f"{self._work}/{name}", ignore_errors=True)
+
+    def link(self, target: str, path: str) -> None:
+        """Make a link with the text that the kernel makes (fs/configfs/symlink.c)."""
+        depth = path.count("/") + 1
+        os.symlink(f"{'../' * depth}target/{target}", self.full(path))
+
+    def target(self, path: str) -> str:
+        """Return what a link points to."""
+        return os.readlink(self.full(path)).rpartition("../")[2].removeprefix("target/")
+
+    def unlink(self, path: str) -> None:
+        """Remove a link."""
+        os.unlink(self.full(path))
+
+    def _replace(self, full: str, data: bytes, mode: int) -> None:
+        os.makedirs(self._work, exist_ok=True)
+        new = f"{self._work}/text"
+        _write(new, data, mode, os.O_TRUNC)
+        os.replace(new, full)
+
+
+def _populate(folder: str, group: Group, texts: Mapping[str, str], prefix: str) -> None:
+    for name, attribute in group.attributes.items():
+        text = texts.get(prefix + name, attribute.text)
+        _write(f"{folder}/{name}", os.fsencode(text), attribute.mode, os.O_EXCL)
+    for name, child in group.groups.items():
+        os.mkdir(f"{folder}/{name}", 0o755)
+        _populate(f"{folder}/{name}", child, texts, f"{prefix}{name}/")
+
+
+def _write(full: str, data: bytes, mode: int, flag: int) -> None:
+    descriptor = os.open(full, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flag, 0o600)
+    try:
+        os.write(descriptor, data)
+        # The modes are the kernel's, whatever the umask is.
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)

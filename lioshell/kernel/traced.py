@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A kernel whose every change is told first (-v)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lioshell.kernel.ports import ConfigfsPort, Kernel
+
+    Tell = Callable[[str], None]
+
+
+def shown_write(location: str, path: str, value: str, *, secret: bool) -> str:
+    """Return a write as the shell command that would do it; a secret as ***."""
+    return f"echo -n {'***' if secret else value!r} > {location}/{path}"
+
+
+class TracedConfigfs:
+    """The changes of a configfs, told and done; everything else passed on."""
+
+    def __init__(self, configfs: ConfigfsPort, tell: Tell) -> None:
+        self._configfs = configfs
+        self._tell = tell
+        self.location = configfs.location
+        self.listdir = configfs.listdir
+        self.folders = configfs.folders
+        self.links = configfs.links
+        self.exists = configfs.exists
+        self.is_dir = configfs.is_dir
+        self.is_link = configfs.is_link
+        self.read = configfs.read
+        self.is_writable = configfs.is_writable
+        self.readlink = configfs.readlink
+
+    def write(self, path: str, value: str, *, secret: bool = False) -> None:
+        """Tell and do a write."""
+        self._tell(shown_write(self.location, path, value, secret=secret))
+        self._configfs.write(path, value, secret=secret)
+
+    def mkdir(self, path: str) -> None:
+        """Tell and do a mkdir."""
+        self._tell(f"mkdir {self.location}/{path}")
+        self._configfs.mkdir(path)
+
+    def rmdir(self, path: str) -> None:
+        """Tell and do a rmdir."""
+        self._tell(f"rmdir {self.location}/{path}")
+        self._configfs.rmdir(path)
+
+    def symlink(self, target: str, path: str) -> None:
+        """Tell and do a link."""
+        self._tell(f"ln -s {self.location}/{target} {self.location}/{path}")
+        self._configfs.symlink(target, path)
+
+    def unlink(self, path: str) -> None:
+        """Tell and do the removal of a link."""
+        self._tell(f"rm {self.location}/{path}")
+        self._configfs.unlink(path)
+
+
+def traced(kernel: Kernel, tell: Tell) -> Kernel:
+    """Return a kernel that tells each change."""
+    return replace(kernel, configfs=TracedConfigfs(kernel.configfs, tell))

@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The consumer's side of a TCMU ring: commands out of shared memory, responses back into it.
+
+Nothing in the region is believed before it is checked, and nothing is read twice: a response
+overlays the request of the entry that it is written to (a union in struct tcmu_cmd_entry), so the
+CDB and the iovs are copied out when an entry is parsed.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+from lioshell.errors import RunnerError
+from lioshell.runner import abi
+from lioshell.runner.command import Command
+
+if TYPE_CHECKING:
+    import mmap
+
+    from lioshell.runner.command import Response
+
+_CHECK_CONDITION = 0x02
+
+# Length of a CDB by its group code (SPC-6 4.2.5.1, the kernel's scsi_command_size_tbl); 0: the
+# entry alone tells how long it is (reserved, variable length and vendor specific groups).
+_CDB_LENGTH = (6, 10, 10, 0, 16, 12, 0, 0)
+_VARIABLE_LENGTH_CDB = 0x7F
+
+_NO_SENSE = bytes(abi.SENSE_SIZE)
+
+# Names of this module are found faster than attributes of another: these are used per command.
+_HEAD = abi.MAILBOX_HEAD_WORD
+_TAIL = abi.MAILBOX_TAIL_WORD
+_LENGTH_MASK = abi.LENGTH_MASK
+_OP_MASK = abi.OP_MASK
+_OP_CMD = abi.OP_CMD
+_ENTRY_SIZE = abi.ENTRY_SIZE
+_IOVS_IN_BASE = (abi.ENTRY_SIZE - abi.ENTRY_IOV) // abi.IOV_SIZE
+_ID_SHIFT = abi.CMD_ID_SHIFT
+# An entry from its second word on: id and flags, the three iov counts, cdb_off, the first iov.
+_ENTRY = struct.Struct("=IIIIxxxxQxxxxxxxxxxxxxxxxQQ")
+
+# x86 keeps stores in order and loads in order, as a ring needs it; other CPUs want to be told.
+_ORDERED_CPU = os.uname().machine == "x86_64"
+
+
+def _header(cmd_id: int, uflags: int) -> int:
+    return cmd_id << _ID_SHIFT | uflags << abi.UFLAGS_SHIFT
+
+
+class Ring:
+    """The command ring of one device, used by one thread.
+
+    `pop` gives commands in the order in which the kernel queued them, `complete` answers them in
+    any order. Raises RunnerError where the ring breaks a rule of the ABI; from then on nothing of
+    it may be trusted and only `close` may be called.
+    """
+
+    __slots__ = (
+        "_bytes",
+        "_cursor",
+        "_data_offset",
+        "_fence",
+        "_has_read_len",
+        "_map",
+        "_map_size",
+        "_quads",
+        "_ring_offset",
+        "_ring_size",
+        "_slots",
+        "_words",
+    )
+
+    def __init__(self, region: mmap.mmap) -> None:
+        mailbox = abi.read_mailbox(region)
+        self._map = region
+        self._map_size = len(region)
+        self._ring_offset = mailbox.ring_offset
+        self._ring_size = mailbox.ring_size
+        self._data_offset = mailbox.data_offset
+        self._has_read_len = bool(mailbox.flags & abi.CAP_READ_LEN)
+        self._bytes = memoryview(region)
+        # Only mailbox and ring: a store through these views cannot reach the data area, and their
+        # length is a multiple of 8 whatever the length of the region.
+        self._words = self._bytes[: mailbox.data_offset].cast("I")
+        self._quads = self._bytes[: mailbox.data_offset].cast("Q")
+        self._fence = None if _ORDERED_CPU else threading.Lock()
+        # Positions (bytes from the start of the ring) of the command entries that were parsed and
+        # whose place no response has taken yet; the first of them is where cmd_tail stands.
+        self._slots: deque[int] = deque()
+        self._cursor = self._words[abi.MAILBOX_TAIL_WORD]
+        if self._cursor >= self._ring_size or self._cursor % abi.ALIGNMENT:
+            position = self._cursor
+            self.close()
+            raise RunnerError(f"The ring is broken: its tail stands at {position}")
+
+    @property
+    def in_flight(self) -> int:
+        """The number of commands that were popped and not completed."""
+        return len(self._slots)
+
+    @property
+    def empty(self) -> bool:
+        """Whether the kernel has queued nothing that was not popped."""
+        return self._words[abi.MAILBOX_HEAD_WORD] == self._cursor
+
+    def pop(self) -> tuple[int, Command] | None:
+        """Return the next command and its id, or None when there is none now.
+
+        PAD and TMR entries are skipped; an entry of an unknown kind is answered here with the
+        UNKNOWN_OP flag. Raises RunnerError when the entry breaks the rules of the ABI.
+        """
+        words = self._words
+        ring_size = self._ring_size
+        while True:
+            position = self._cursor
+            head = words[_HEAD]
+            if head == position:
+                return None
+            if self._fence is not None:
+                self._order_memory()
+            start = self._ring_offset + position
+            len_op = words[start >> 2]
+            length = len_op & _LENGTH_MASK
+            # An entry ends before the head, and never wraps.
+            end = position + length
+            if head > position:
+                limit = head
+                if head >= ring_size:
+                    raise RunnerError(f"The ring is broken: its head stands at {head}")
+            else:
+                limit = ring_size
+            if head & 7 or length == 0 or end > limit:
+                raise RunnerError(
+                    f"The ring is broken: an entry of {length} bytes at {position}, its head"
+                    f" stands at {head}"
+                )
+            if end == ring_size:
+                end = 0
+            op = len_op & _OP_MASK
+            if op == _OP_CMD:
+                popped = self._parse(start, length)
+                self._slots.append(position)
+                self._cursor = end
+                return popped
+            if op not in (abi.OP_PAD, abi.OP_TMR):
+                if self._slots:
+                    # A response of another command cannot be written into an entry of unknown
+                    # shape: it waits until the commands before it have been completed.
+                    return None
+                header = (start >> 2) + 1
+                cmd_id = (words[header] >> _ID_SHIFT) & 0xFFFF
+                words[header] = _header(cmd_id, abi.UFLAG_UNKNOWN_OP)
+            self._cursor = end
+            if not self._slots:
+                self._move_tail(end)
+
+    def _parse(self, start: int, length: int) -> tuple[int, Command]:
+        """Copy id, CDB and iovs of the command entry at `start` (offset in the region), checked.
+
+        Every check is made before the first slice of the data area is taken.
+        """
+        if length <= _ENTRY_SIZE:
+            raise RunnerError(f"The ring is broken: a command entry of {length} bytes")
+        region = self._map
+        id_word, count, bidi, dif, cdb_offset, offset, size = _ENTRY.unpack_from(region, start + 4)
+        total = count + bidi + dif
+        base = _ENTRY_SIZE if total <= _IOVS_IN_BASE else abi.ENTRY_IOV + abi.IOV_SIZE * total
+        available = start + length - cdb_offset
+        if base >= length or cdb_offset < start + base or available <= 0:
+            raise RunnerError(
+                f"The ring is broken: {total} buffers and a CDB at {cdb_offset} in an entry of"
+                f" {length} bytes at {start}"
+            )
+        cdb = region[cdb_offset : cdb_offset + available]
+        cdb_length = _CDB_LENGTH[cdb[0] >> 5]
+        if cdb_length:
+            cdb = cdb[:cdb_length]
+        elif cdb[0] == _VARIABLE_LENGTH_CDB and available >= 8:
+            cdb = cdb[: 8 + cdb[7]]
+        cmd_id = (id_word >> _ID_SHIFT) & 0xFFFF
+        if total == 0:
+            return cmd_id, Command(cdb, [], 0)
+        if total == 1 and count:
+            if offset < self._data_offset or offset + size > self._map_size:
+                raise self._bad_buffer(offset, size)
+            return cmd_id, Command(cdb, [self._bytes[offset : offset + size]], size)
+
+        first = (start + abi.ENTRY_IOV) >> 3
+        iovs = self._quads[first : first + 2 * total].tolist()
+        size_bytes = 0
+        for index in range(0, 2 * total, 2):
+            offset = iovs[index]
+            size = iovs[index + 1]
+            if offset < self._data_offset or offset + size > self._map_size:
+                raise self._bad_buffer(offset, size)
+            if index < 2 * count:
+                size_bytes += size
+        view = self._bytes
+        data = [view[iovs[i] : iovs[i] + iovs[i + 1]] for i in range(0, 2 * count, 2)]
+        if total > count:
+            # No command of ours has data-in beside data-out. The kernel copies these buffers to
+            # the initiator all the same, so they must not hold another command's data.
+            extra = [view[iovs[i] : iovs[i] + iovs[i + 1]] for i in range(2 * count, 2 * total, 2)]
+            Command(b"", extra, 0).zero_fill(0)
+        return cmd_id, Command(cdb, data, size_bytes)
+
+    def complete(self, cmd_id: int, command: Command, response: Response) -> None:
+        """Answer a popped command; the kernel sees it with the next notification.
+
+        An exception (a response that is no response) leaves the ring as it was, so that the
+        command can be completed again. Raises IndexError when no command is in flight.
+        """
+        position = self._slots[0]
+        words = self._words
+        word = (self._ring_offset + position) >> 2
+        status, sense, read_len = response
+        flags = 0
+        if status == 0 and read_len is None:
+            words[word + 2] = 0
+        else:
+            flags = self._write_response(word, command, status, sense, read_len)
+        # One store for id, kflags and uflags. The entry that takes the response is the oldest one,
+        # whichever command it came with: that is how commands are completed out of order.
+        words[word + 1] = _header(cmd_id, flags) if flags else cmd_id << _ID_SHIFT
+        slots = self._slots
+        slots.popleft()
+        self._move_tail(slots[0] if slots else self._cursor)
+
+    def _write_response(
+        self, word: int, command: Command, status: int, sense: bytes, read_len: int | None
+    ) -> int:
+        """Write status, sense and read_len and return the uflags that belong to them."""
+        if not 0 <= status <= 0xFF:
+            raise ValueError(f"{status} is no SCSI status")
+        flags = 0
+        valid = 0
+        if read_len is None and status not in (0, _CHECK_CONDITION):
+            # The kernel copies data-in with every status but CHECK CONDITION.
+            read_len = 0
+        if read_len is not None:
+            if read_len < 0:
+                raise ValueError(f"A read length of {read_len}")
+            if read_len < command.size_bytes:
+                # To the kernel a length of 0 means "no length": it would copy all of the buffer.
+                if self._has_read_len and read_len > 0:
+                    flags = abi.UFLAG_READ_LEN
+                    valid = read_len
+                else:
+                    command.zero_fill(read_len)
+            elif self._has_read_len and read_len and status == _CHECK_CONDITION:
+                # Data with CHECK CONDITION is delivered only when its length is given.
+                flags = abi.UFLAG_READ_LEN
+                valid = command.size_bytes
+        if status == _CHECK_CONDITION:
+            start = word * 4 + abi.ENTRY_SENSE
+            padded = sense[: abi.SENSE_SIZE].ljust(abi.SENSE_SIZE, b"\0") if sense else _NO_SENSE
+            self._bytes[start : start + abi.SENSE_SIZE] = padded
+        self._words[word + 2] = status << abi.STATUS_SHIFT
+        self._words[word + 3] = valid
+        return flags
+
+    def _move_tail(self, position: int) -> None:
+        """Publish everything before `position` as answered.
+
+        The kernel may read cmd_tail at any time. A store through the cast view is one aligned
+        store of 4 bytes; struct.pack_into would zero the place first, which the kernel can see.
+        """
+        if self._fence is not None:
+            self._order_memory()
+        self._words[_TAIL] = position
+
+    def _order_memory(self) -> None:
+        """Keep loads and stores before this call before those after it.
+
+        What precedes a release stays before it and what follows an acquire stays behind it, so a
+        release followed by an acquire is what separates the two sides.
+        """
+        fence = self._fence
+        if fence is not None:
+            with fence:
+                pass
+            with fence:
+                pass
+
+    def _bad_buffer(self, offset: int, size: int) -> RunnerError:
+        return RunnerError(
+            f"The ring is broken: a buffer of {size} bytes at {offset} lies outside the data area"
+            f" ({self._data_offset} to {self._map_size})"
+        )
+
+    def close(self) -> None:
+        """Release every view of the region, so that it can be unmapped."""
+        self._quads.release()
+        self._words.release()
+        self._bytes.release()

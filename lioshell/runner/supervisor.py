@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which devices this process serves, how it takes them over and how it gives them up.
+
+The kernel's exclusive open of /dev/uioN says who owns a device. Whoever opens it next takes over:
+commands that were in flight are answered BUSY, so initiators retry and nothing fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import threading
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from lioshell.errors import LioshellError, LockedError
+from lioshell.runner.device import ServedDevice
+from lioshell.runner.rescan import Rescan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from lioshell.kernel.ports import Kernel, UioDevice, UioHandle, UioWatch
+    from lioshell.runner.command import LogicalUnit
+    from lioshell.runner.loop import Loop
+
+SERVED: Final = "served"
+FOREIGN: Final = "foreign"
+BROKEN: Final = "broken"
+NO_HANDLER: Final = "no-handler"
+
+SCAN_TIMEOUT_S: Final = 60.0
+RELEASE_TIMEOUT_S: Final = 5.0
+
+
+class _Note(NamedTuple):
+    """Why a device is not served."""
+
+    state: str
+    message: str
+
+
+class Supervisor:
+    """Attaches the devices that it has a logical unit for, and detaches those that vanish.
+
+    `make_unit(device)` opens the storage of a device; None: not ours, leave it alone; what it
+    raises is shown and tried again at the next scan. It is called outside the loop's thread, so a
+    slow one delays no other device. `report` gets one line of text for each thing that the user
+    should know, once. The loop's callbacks are set here.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        make_unit: Callable[[UioDevice], LogicalUnit | None],
+        loop: Loop,
+        report: Callable[[str], None],
+    ) -> None:
+        self._kernel = kernel
+        self._make_unit = make_unit
+        self._loop = loop
+        self._report = report
+        loop.on_detached = self._detached
+        loop.report = report
+        self._served: dict[str, ServedDevice] = {}
+        self._notes: dict[UioDevice, _Note] = {}
+        self._only: frozenset[str] | None = None
+        self._watch: UioWatch | None = None
+        self._scan_lock = threading.Lock()
+        self._state_lock = threading.Lock()
+        self._rescan = Rescan(
+            self._scan, lambda error: report(f"Looking for devices failed: {reason(error)}")
+        )
+        self._paused = False
+
+    # What to serve ----------------------------------------------------------------------------
+
+    def scan(self) -> None:
+        """Attach the devices that can be served and detach those that have vanished.
+
+        Raises LockedError when another scan does not end because a unit cannot be opened.
+        """
+        self._paused = False
+        self._scan()
+
+    def serve_only(self, configfs_paths: Collection[str]) -> None:
+        """Serve just these storage objects ("core/user_0/vol0"), from now on; then scan.
+
+        Others that are served now are given up as `release_all` does, blocked.
+        """
+        self._only = frozenset(configfs_paths)
+        for served in list(self._served.values()):
+            if served.device.configfs_path not in self._only:
+                self._release(served, leave_blocked=True)
+        self.scan()
+
+    def watch(self) -> None:
+        """Scan whenever the kernel tells that a device appeared or vanished."""
+        if self._watch is None:
+            self._watch = self._kernel.uio.watch()
+            self._loop.add_reader(self._watch.fileno(), self._on_uevent)
+
+    def status(self) -> list[tuple[str, str]]:
+        """List (configfs path, state): served, foreign, broken or no-handler."""
+        with self._state_lock:
+            states = {device.configfs_path: note.state for device, note in self._notes.items()}
+            for served in self._served.values():
+                states[served.device.configfs_path] = SERVED
+        return sorted(states.items())
+
+    def release_all(self, leave_blocked: bool = True) -> None:
+        """Give up every device: block it, answer all that is queued, close it.
+
+        Left blocked, a device answers BUSY until somebody takes it over, and initiators retry;
+        otherwise commands wait for cmd_time_out. Nothing is attached again before the next
+        `scan`. Raises RunnerError when a handler hangs.
+        """
+        self._paused = True
+        # A scan that hangs in opening a storage must not keep the others from a clean end; what
+        # it opens later it closes again.
+        locked = self._scan_lock.acquire(timeout=RELEASE_TIMEOUT_S)
+        try:
+            for served in list(self._served.values()):
+                self._release(served, leave_blocked=leave_blocked)
+        finally:
+            if locked:
+                self._scan_lock.release()
+
+    def close(self) -> None:
+        """Stop watching; `release_all` comes before."""
+        self._paused = True
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            self._loop.remove_reader(watch.fileno())
+            watch.close()
+
+    # Scanning -----------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _scanning(self) -> Iterator[None]:
+        if not self._scan_lock.acquire(timeout=SCAN_TIMEOUT_S):
+            raise LockedError(
+                f"Another scan for devices has not ended in {SCAN_TIMEOUT_S:g} s",
+                hint="The storage of a device does not answer; see which with 'ls /backstores'",
+            )
+        try:
+            yield
+        finally:
+            self._scan_lock.release()
+
+    def _scan(self) -> None:
+        with self._scanning():
+            devices = self._kernel.uio.devices()
+            present = set(devices)
+            for served in list(self._served.values()):
+                if served.device not in present:
+                    self._forget(served)
+                    self._loop.remove(served.uio_name)
+            with self._state_lock:
+                for device in [device for device in self._notes if device not in present]:
+                    del self._notes[device]
+            for device in devices:
+                if self._paused:
+                    return
+                wanted = self._only is None or device.configfs_path in self._only
+                if wanted and device.uio_name not in self._served:
+                    self._attach(device)
+
+    def _on_uevent(self) -> None:
+        watch = self._watch
+        if watch is not None and watch.drain():
+            self._rescan.request()
+
+    # One device ---------------------------------------------------------------------------------
+
+    def _attach(self, device: UioDevice) -> None:
+        unit: LogicalUnit | None = None
+        problem = ""
+        try:
+            unit = self._make_unit(device)
+        except Exception as error:  # noqa: BLE001 - third-party code; shown as the device's state
+            problem = reason(error)
+        if unit is None and not problem:
+            self._note(device, NO_HANDLER, "")
+            return
+        # Opening comes before anything is changed: when it succeeds nobody else serves the device.
+        handle: UioHandle | None = None
+        try:
+            handle = self._kernel.uio.open(device)
+        except OSError as error:
+            problem = problem if error.errno not in (errno.EBUSY, errno.ENOENT) else ""
+            if error.errno == errno.EBUSY:
+                self._note(device, FOREIGN, "another process serves it")
+            elif error.errno != errno.ENOENT:
+                problem = f"{device.uio_name} cannot be opened: {error.strerror}"
+        if handle is not None and unit is not None and not self._paused:
+            try:
+                self._take_over(device, handle, unit)
+                return
+            except (LioshellError, OSError) as error:
+                problem = reason(error)
+        else:
+            if unit is not None:
+                self._close_unit(device, unit)
+            if handle is not None:
+                handle.close()
+        if problem:
+            self._note(device, BROKEN, problem)
+
+    def _take_over(self, device: UioDevice, handle: UioHandle, unit: LogicalUnit) -> None:
+        """Start to serve an opened device, its commands in flight retried; or close both."""
+        configfs = self._kernel.configfs
+        block_path = f"{device.configfs_path}/action/block_dev"
+        served: ServedDevice | None = None
+        unblock = False
+        try:
+            unblock = configfs.read(block_path) == "unblocked"
+            configfs.write(block_path, "1")
+            # 1: what is in flight is answered BUSY (tcmu_reset_ring).
+            configfs.write(f"{device.configfs_path}/action/reset_ring", "1")
+            served = ServedDevice(device, handle, unit, self._report)
+            with self._state_lock:
+                self._served[device.uio_name] = served
+                self._notes.pop(device, None)
+            self._loop.add(served)
+            configfs.write(block_path, "0")
+        except BaseException:
+            if served is not None:
+                self._forget(served)
+                self._loop.remove(device.uio_name)
+            else:
+                self._close_unit(device, unit)
+                handle.close()
+            if unblock:
+                self._set_blocked(device, blocked=False)
+            raise
+
+    def _release(self, served: ServedDevice, *, leave_blocked: bool) -> None:
+        """Give one device up, in the loop's thread."""
+
+        def release() -> None:
+            self._set_blocked(served.device, blocked=True)
+            try:
+                served.drain_all()
+            except (LioshellError, OSError) as error:
+                error.__traceback__ = None  # its frames may hold slices of the map
+                self._report(f"{served.device.configfs_path}: {reason(error)}")
+            self._loop.remove(served.uio_name)
+
+        if self._forget(served):
+            self._loop.call(release)
+            if not leave_blocked:
+                self._set_blocked(served.device, blocked=False)
+
+    def _detached(self, served: ServedDevice, error: Exception) -> None:
+        """The loop has dropped a device: it was removed, or its ring is broken."""
+        self._forget(served)
+        if isinstance(error, OSError) and error.errno in (errno.EIO, errno.ENODEV):
+            # A new device may have its number already, which a scan took for the old one.
+            self._rescan.request()
+            return
+        # Blocked, initiators get BUSY instead of waiting for an answer that nobody gives.
+        self._set_blocked(served.device, blocked=True)
+        self._note(served.device, BROKEN, reason(error))
+
+    def _forget(self, served: ServedDevice) -> bool:
+        with self._state_lock:
+            if self._served.get(served.uio_name) is not served:
+                return False
+            del self._served[served.uio_name]
+            return True
+
+    def _note(self, device: UioDevice, state: str, message: str) -> None:
+        note = _Note(state, message)
+        with self._state_lock:
+            known = self._notes.get(device) == note
+            self._notes[device] = note
+        if message and not known:
+            self._report(f"{device.configfs_path} is not served: {message}")
+
+    def _set_blocked(self, device: UioDevice, *, blocked: bool) -> None:
+        try:
+            path = f"{device.configfs_path}/action/block_dev"
+            self._kernel.configfs.write(path, "1" if blocked else "0")
+        except LioshellError as error:
+            if self._kernel.configfs.exists(device.configfs_path):
+                self._report(f"{device.configfs_path}: {error}")
+
+    def _close_unit(self, device: UioDevice, unit: LogicalUnit) -> None:
+        try:
+            unit.close()
+        except Exception as error:  # noqa: BLE001 - third-party code
+            self._report(f"{device.configfs_path}: closing its storage failed: {reason(error)}")
+
+
+def reason(error: BaseException) -> str:
+    """Say an error in one sentence."""
+    if isinstance(error, LioshellError):
+        return error.message
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return f"{type(error).__name__}: {error}"
