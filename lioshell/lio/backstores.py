@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Storage objects: find, read and delete what stands below core/<hba>/<name>/."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from lioshell.errors import ConflictError, KernelError, NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lioshell.lio.root import Lio
+
+USER_PREFIX = "user:"
+_SERIAL_PREFIX = "T10 VPD Unit Serial Number: "
+_INFO_PATTERNS = {
+    "status": re.compile(r"Status: (\S+)"),
+    "fileio_size": re.compile(r"\bSize: (\d+)"),
+    "fileio_path": re.compile(r"File: (.*?) +Size: "),
+    "fileio_mode": re.compile(r"Mode: (\S+)"),
+    "ramdisk_pages": re.compile(r"PAGES/PAGE_SIZE: (\d+)\*(\d+)"),
+    "ramdisk_nullio": re.compile(r"nullio: (\d)"),
+    "user_config": re.compile(r"Config: (.*?) Size: (\d+)"),
+    "iblock_path": re.compile(r"UDEV PATH: (\S*)"),
+    "iblock_readonly": re.compile(r"readonly: (\d)"),
+}
+
+
+class StorageObject:
+    """One storage object; every property reads configfs when asked for.
+
+    `plugin` is the spec's name (fileio, block, ramdisk, pscsi, user); `path` is relative to
+    configfs' target folder.
+    """
+
+    def __init__(self, lio: Lio, plugin: str, hba: str, name: str) -> None:
+        self._lio = lio
+        self.plugin = plugin
+        self.hba = hba
+        self.name = name
+        self.path = f"core/{hba}/{name}"
+        self._info: str | None = None
+
+    @property
+    def tree_path(self) -> str:
+        """The path in the tree, /backstores/block/disk1 or /backstores/user:file/vol0."""
+        return f"/backstores/{self.type_name}/{self.name}"
+
+    @property
+    def type_name(self) -> str:
+        """The name of the node that holds it: the plugin, or user:SUBTYPE."""
+        return f"{USER_PREFIX}{self.subtype}" if self.plugin == "user" else self.plugin
+
+    def info(self) -> str:
+        """The kernel's `info` text, read once per object."""
+        if self._info is None:
+            self._info = self._lio.configfs.read(f"{self.path}/info")
+        return self._info
+
+    def _find(self, pattern: str) -> re.Match[str] | None:
+        try:
+            return _INFO_PATTERNS[pattern].search(self.info())
+        except KernelError:
+            # An object that is not configured yet has an `info` that the kernel refuses to show
+            # for some backstores; the object is listed all the same.
+            return None
+
+    @property
+    def activated(self) -> bool:
+        """Whether some LUN exports it (`info` says ACTIVATED)."""
+        found = self._find("status")
+        return found is not None and found[1] == "ACTIVATED"
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it was configured (core/.../enable)."""
+        return self._lio.configfs.read(f"{self.path}/enable") == "1"
+
+    @property
+    def size_bytes(self) -> int | None:
+        """The size in bytes, None where the kernel does not say."""
+        if self.plugin == "ramdisk":
+            found = self._find("ramdisk_pages")
+            return int(found[1]) * int(found[2]) if found else None
+        if self.plugin == "user":
+            found = self._find("user_config")
+            return int(found[2]) if found else None
+        if self.plugin == "fileio":
+            found = self._find("fileio_size")
+            return int(found[1]) if found else None
+        device = self._lio.kernel.system.block_device(self.device)
+        return device.size_bytes if device else None
+
+    @property
+    def device(self) -> str:
+        """The backing file or device of block, fileio and pscsi; empty for the others."""
+        return self._lio.configfs.read(f"{self.path}/udev_path")
+
+    @property
+    def dev_config(self) -> str:
+        """The handler string of a user: object, as "file//srv/vol0.img"."""
+        found = self._find("user_config")
+        return found[1] if found else ""
+
+    @property
+    def subtype(self) -> str:
+        """The part of dev_config before its first "/"."""
+        return self.dev_config.partition("/")[0]
+
+    @property
+    def config(self) -> str:
+        """The part of dev_config after its first "/"."""
+        return self.dev_config.partition("/")[2]
+
+    @property
+    def write_back(self) -> bool:
+        """Whether fileio keeps written data in the page cache until a flush."""
+        found = self._find("fileio_mode")
+        return found is not None and found[1].startswith("Buffered")
+
+    @property
+    def nullio(self) -> bool:
+        """Whether a ramdisk throws its data away."""
+        found = self._find("ramdisk_nullio")
+        return found is not None and found[1] == "1"
+
+    @property
+    def read_only(self) -> bool:
+        """Whether a block object was made with readonly=1."""
+        found = self._find("iblock_readonly")
+        return found is not None and found[1] == "1"
+
+    @property
+    def serial(self) -> str:
+        """The unit serial number (VPD page 80), targetcli's "wwn"."""
+        text = self._lio.configfs.read(f"{self.path}/wwn/vpd_unit_serial")
+        return text.removeprefix(_SERIAL_PREFIX).strip()
+
+    def users(self) -> list[str]:
+        """Return the configfs paths of the LUNs that export this object."""
+        configfs = self._lio.configfs
+        found = []
+        for fabric in self._lio.specs.fabric_names():
+            group = self._lio.specs.fabric(fabric).group
+            for lun_path in _all_luns(self._lio, group):
+                links = configfs.links(lun_path)
+                if any(configfs.readlink(f"{lun_path}/{link}") == self.path for link in links):
+                    found.append(lun_path)
+        return found
+
+    def delete(self) -> None:
+        """Remove the object and its HBA; its LUNs have to be removed before.
+
+        Raises ConflictError when a LUN exports it.
+        """
+        configfs = self._lio.configfs
+        if self.activated:
+            users = self.users()
+            where = ", ".join(users) or "another program's link"
+            raise ConflictError(
+                f"{self.tree_path} is exported by {where}",
+                hint="Delete the LUN first.",
+                path=self.path,
+            )
+        for group in configfs.folders(f"{self.path}/alua"):
+            if group != "default_tg_pt_gp":
+                configfs.rmdir(f"{self.path}/alua/{group}")
+        configfs.rmdir(self.path)
+        if not configfs.folders(f"core/{self.hba}"):
+            configfs.rmdir(f"core/{self.hba}")
+
+
+def _all_luns(lio: Lio, group: str) -> Iterator[str]:
+    configfs = lio.configfs
+    if not configfs.is_dir(group):
+        return
+    for wwn in configfs.folders(group):
+        if wwn == "discovery_auth":
+            continue
+        for tpg in configfs.folders(f"{group}/{wwn}"):
+            if tpg.startswith("tpgt_"):
+                luns = f"{group}/{wwn}/{tpg}/lun"
+                for lun in configfs.folders(luns):
+                    yield f"{luns}/{lun}"
+
+
+def list_hbas(lio: Lio) -> list[str]:
+    """Return the names of all HBA folders, of every kind."""
+    return [name for name in lio.configfs.folders("core") if name != "alua"]
+
+
+def plugin_of(lio: Lio, hba: str) -> str | None:
+    """Return the spec's name for an HBA folder such as iblock_3; None for an unknown kind."""
+    prefix = hba.rpartition("_")[0]
+    for name in lio.specs.backstore_names():
+        if lio.specs.backstore(name).hba_prefix == prefix:
+            return name
+    return None
+
+
+def list_storage_objects(lio: Lio, plugin: str) -> list[StorageObject]:
+    """Return the storage objects of a plugin, unsorted; for user: of every subtype."""
+    prefix = lio.specs.backstore(plugin).hba_prefix + "_"
+    return [
+        StorageObject(lio, plugin, hba, name)
+        for hba in list_hbas(lio)
+        if hba.startswith(prefix) and hba[len(prefix) :].isdigit()
+        for name in lio.configfs.folders(f"core/{hba}")
+    ]
+
+
+def find_storage_object(lio: Lio, plugin: str, name: str) -> StorageObject:
+    """Return a storage object by plugin and name, without reading the others.
+
+    Raises NotFoundError.
+    """
+    prefix = lio.specs.backstore(plugin).hba_prefix + "_"
+    for hba in list_hbas(lio):
+        if hba.startswith(prefix) and lio.configfs.is_dir(f"core/{hba}/{name}"):
+            return StorageObject(lio, plugin, hba, name)
+    raise NotFoundError(
+        f"There is no storage object {name} in /backstores/{plugin}",
+        hint="See what there is with: ls /backstores",
+    )
+
+
+def storage_object_at(lio: Lio, path: str) -> StorageObject:
+    """Return the storage object at a configfs path such as core/user_0/vol0."""
+    _, hba, name = path.split("/", 2)
+    plugin = plugin_of(lio, hba)
+    return StorageObject(lio, plugin or hba.rpartition("_")[0], hba, name)

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fabrics and targets: <group>/<wwn>/ in configfs."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from lioshell.errors import ConflictError, KernelError, NotFoundError
+from lioshell.lio.groups import ParameterGroup
+from lioshell.lio.tpgs import Tpg
+from lioshell.model.names import generate_wwn, normalise_wwn, numbered
+
+if TYPE_CHECKING:
+    from lioshell.lio.root import Lio
+    from lioshell.lio.transaction import Transaction
+    from lioshell.specs import FabricSpec
+
+
+class Fabric:
+    """One fabric of the kernel; its folder may not exist yet."""
+
+    def __init__(self, lio: Lio, spec: FabricSpec) -> None:
+        self._lio = lio
+        self.spec = spec
+        self.path = spec.group
+
+    @property
+    def exists(self) -> bool:
+        """Whether the fabric's folder is there; listing never makes it."""
+        return self._lio.configfs.is_dir(self.path)
+
+    def targets(self) -> list[str]:
+        """Return the WWNs of all targets, unsorted."""
+        if not self.exists:
+            return []
+        return [n for n in self._lio.configfs.folders(self.path) if n != "discovery_auth"]
+
+    def target(self, wwn: str) -> Target:
+        """Return a target, or raise NotFoundError."""
+        target = Target(self._lio, self.spec, wwn)
+        if not self._lio.configfs.is_dir(target.path):
+            raise NotFoundError(
+                f"There is no target {wwn} in /{self.spec.name}",
+                hint=f"See what there is with: ls /{self.spec.name}",
+            )
+        return target
+
+    def discovery_auth(self) -> ParameterGroup:
+        """Return the group of the discovery credentials; makes the fabric's folder."""
+        self._lio.require_fabric(self.spec)
+        return ParameterGroup(
+            self._lio,
+            "discovery_auth",
+            f"{self.path}/discovery_auth",
+            self.spec.attributes.get("discovery_auth", ()),
+        )
+
+    @property
+    def enforces_discovery_auth(self) -> bool:
+        """Whether discovery wants credentials; False where the fabric's folder is not there."""
+        path = f"{self.path}/discovery_auth/enforce_discovery_auth"
+        return (
+            self.spec.has("discovery_auth")
+            and self._lio.configfs.exists(path)
+            and self._lio.configfs.read(path) == "1"
+        )
+
+    def create_target(self, wwn: str | None = None) -> Target:
+        """Create a target; a WWN is made up where none is given.
+
+        Fabrics without the feature `tpgts` get their only TPG with it, and fabrics with `nexus`
+        its nexus. Raises UsageError for a WWN of another type, ConflictError for one in use.
+        """
+        kinds = self.spec.wwn_types
+        if wwn is None:
+            system = os.uname()
+            wwn = generate_wwn(kinds[0], system.nodename, system.machine)
+        wwn = normalise_wwn(wwn, kinds)
+        had_folder = self.exists
+        self._lio.require_fabric(self.spec)
+        target = Target(self._lio, self.spec, wwn)
+        if self._lio.configfs.is_dir(target.path):
+            raise ConflictError(
+                f"The target {wwn} exists already",
+                hint="Choose another name, or delete that one first.",
+                path=target.path,
+            )
+        with self._lio.transaction() as steps:
+            if not had_folder:
+                steps.on_failure(f"rmdir {self.path}", self.release)
+            steps.mkdir(target.path)
+            if not self.spec.has("tpgts"):
+                target.make_tpg(steps, 1)
+        return target
+
+    def release(self) -> None:
+        """Remove the fabric's folder where it holds nothing, so that the module is not held."""
+        configfs = self._lio.configfs
+        if not self.exists or self.targets() or self.enforces_discovery_auth:
+            return
+        if self.spec.has("discovery_auth"):
+            group = ParameterGroup(self._lio, "discovery_auth", f"{self.path}/discovery_auth")
+            if any(group.get(name) for name in ("userid", "mutual_userid")):
+                return
+        configfs.rmdir(self.path)
+
+
+class Target:
+    """One target: <group>/<wwn>/, with its TPGs."""
+
+    def __init__(self, lio: Lio, spec: FabricSpec, wwn: str) -> None:
+        self._lio = lio
+        self.spec = spec
+        self.wwn = wwn
+        self.path = f"{spec.group}/{wwn}"
+        self.tree_path = f"/{spec.name}/{wwn}"
+
+    def tpg_tags(self) -> list[int]:
+        """Return the tags of all TPGs, sorted."""
+        names = self._lio.configfs.folders(self.path)
+        return sorted(tag for name in names if (tag := numbered(name, "tpgt_")) is not None)
+
+    def tpg(self, tag: int) -> Tpg:
+        """Return a TPG, or raise NotFoundError."""
+        tpg = Tpg(self._lio, self.spec, self.wwn, tag)
+        if not self._lio.configfs.is_dir(tpg.path):
+            raise NotFoundError(
+                f"There is no TPG {tag} in {self.tree_path}", hint=f"Try: ls {self.tree_path}"
+            )
+        return tpg
+
+    def create_tpg(self, tag: int | None = None) -> Tpg:
+        """Create a TPG with a tag, or with the lowest free one."""
+        used = self.tpg_tags()
+        if tag is None:
+            tag = next(n for n in range(1, len(used) + 2) if n not in used)
+        elif tag in used:
+            raise ConflictError(
+                f"TPG {tag} of {self.wwn} exists already", hint="Choose another tag."
+            )
+        with self._lio.transaction() as steps:
+            return self.make_tpg(steps, tag)
+
+    def make_tpg(self, steps: Transaction, tag: int) -> Tpg:
+        """Make a TPG as a part of a running transaction."""
+        tpg = Tpg(self._lio, self.spec, self.wwn, tag)
+        steps.mkdir(tpg.path)
+        if self.spec.has("nexus"):
+            nexus = generate_wwn("naa", "", "")
+            steps.write(f"{tpg.path}/nexus", nexus)
+            steps.on_failure(
+                "clear the nexus", lambda: self._lio.configfs.write(f"{tpg.path}/nexus", "NULL")
+            )
+        return tpg
+
+    def delete(self) -> None:
+        """Remove the target with everything in it."""
+        for tag in self.tpg_tags():
+            self.tpg(tag).delete()
+        self._lio.configfs.rmdir(self.path)
+        try:
+            Fabric(self._lio, self.spec).release()
+        except KernelError as error:
+            # The target is gone, which is what was asked for; an empty folder harms nobody.
+            error.add_note(f"The empty folder {self.spec.group} stays")

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LUNs: <tpg>/lun/lun_<N>/, a folder with a link to a storage object."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from lioshell.lio.backstores import StorageObject, storage_object_at
+
+if TYPE_CHECKING:
+    from lioshell.lio.root import Lio
+    from lioshell.lio.transaction import Transaction
+
+
+class Lun:
+    """One LUN of a TPG."""
+
+    def __init__(self, lio: Lio, tpg_path: str, index: int) -> None:
+        self._lio = lio
+        self.index = index
+        self.path = f"{tpg_path}/lun/lun_{index}"
+
+    @property
+    def alias(self) -> str | None:
+        """The name of the link, None for a LUN without one (a half-made one)."""
+        return next(iter(self._lio.configfs.links(self.path)), None)
+
+    @property
+    def storage_object_path(self) -> str | None:
+        """The configfs path of what is exported, None for a LUN without a link."""
+        alias = self.alias
+        return None if alias is None else self._lio.configfs.readlink(f"{self.path}/{alias}")
+
+    @property
+    def storage_object(self) -> StorageObject | None:
+        """What is exported, None for a LUN without a link."""
+        path = self.storage_object_path
+        return None if path is None else storage_object_at(self._lio, path)
+
+    @property
+    def alua_group(self) -> str | None:
+        """The ALUA target port group, None where the backstore has none."""
+        path = f"{self.path}/alua_tg_pt_gp"
+        if not self._lio.configfs.exists(path):
+            return None
+        text = self._lio.configfs.read(path)
+        marker = "TG Port Alias: "
+        return text.split(marker, 1)[1].splitlines()[0].strip() if marker in text else None
+
+    def make(self, steps: Transaction, storage_object_path: str, alias: str | None = None) -> None:
+        """Make the LUN as a part of a running transaction."""
+        steps.mkdir(self.path)
+        steps.symlink(storage_object_path, f"{self.path}/{alias or secrets.token_hex(5)}")
+
+    def delete(self) -> None:
+        """Remove the LUN; nothing may be mapped to it any more."""
+        for link in self._lio.configfs.links(self.path):
+            self._lio.configfs.unlink(f"{self.path}/{link}")
+        self._lio.configfs.rmdir(self.path)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The entry to everything live: one kernel, the specs, and what both allow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lioshell.errors import HostError
+from lioshell.lio.transaction import Transaction
+
+if TYPE_CHECKING:
+    from lioshell.kernel.ports import ConfigfsPort, Kernel
+    from lioshell.specs import FabricSpec, Specs
+
+
+class Lio:
+    """LIO on one kernel, described by specs."""
+
+    def __init__(self, kernel: Kernel, specs: Specs, *, dry_run: bool = False) -> None:
+        self.kernel = kernel
+        self.specs = specs
+        self.dry_run = dry_run
+        """Nothing may be changed: backing files are not made either."""
+
+    @property
+    def configfs(self) -> ConfigfsPort:
+        """The `target` folder of configfs."""
+        return self.kernel.configfs
+
+    def transaction(self) -> Transaction:
+        """Return a context that undoes its configfs steps when one fails."""
+        return Transaction(self.configfs)
+
+    def require_fabric(self, spec: FabricSpec) -> None:
+        """Make a fabric's folder: load its module, and mkdir it.
+
+        Raises HostError when the kernel has no such fabric (drivers/target/target_core_configfs.c,
+        target_core_register_fabric: the mkdir finds the registered fabric by name).
+        """
+        if self.configfs.is_dir(spec.group):
+            return
+        self.kernel.system.load_module(spec.module)
+        if not self.configfs.is_dir(spec.group):
+            self.configfs.mkdir(spec.group)
+
+    def require_backstore_module(self, name: str) -> None:
+        """Load the module of a kind of backstore; raises HostError when there is none."""
+        try:
+            self.kernel.system.load_module(self.specs.backstore(name).module)
+        except HostError as error:
+            error.message = f"Backstores of type {name} are not available: {error.message}"
+            raise

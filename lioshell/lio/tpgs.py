@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Target portal groups: <group>/<wwn>/tpgt_<tag>/ in configfs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lioshell.errors import ConflictError, KernelError, NotFoundError, UsageError
+from lioshell.lio.acls import NodeAcl
+from lioshell.lio.groups import ParameterGroup
+from lioshell.lio.luns import Lun
+from lioshell.lio.portals import Portal, configfs_name
+from lioshell.model.names import normalise_wwn, numbered
+
+if TYPE_CHECKING:
+    from lioshell.lio.backstores import StorageObject
+    from lioshell.lio.root import Lio
+    from lioshell.specs import FabricSpec
+
+_MAX_LUN = 65535
+
+
+class Tpg:
+    """One target portal group; for fabrics without `tpgts` the only one of its target."""
+
+    def __init__(self, lio: Lio, spec: FabricSpec, wwn: str, tag: int) -> None:
+        self._lio = lio
+        self.spec = spec
+        self.wwn = wwn
+        self.tag = tag
+        self.path = f"{spec.group}/{wwn}/tpgt_{tag}"
+        self.tree_path = f"/{spec.name}/{wwn}" + (f"/tpg{tag}" if spec.has("tpgts") else "")
+
+    # State
+
+    @property
+    def has_enable(self) -> bool:
+        """Whether the fabric's TPGs can be switched on and off."""
+        return self._lio.configfs.exists(f"{self.path}/enable")
+
+    @property
+    def enabled(self) -> bool:
+        """Whether initiators are served."""
+        return not self.has_enable or self._lio.configfs.read(f"{self.path}/enable") == "1"
+
+    def set_enabled(self, enabled: bool) -> None:
+        """Switch the TPG on or off; writes nothing where it is so already."""
+        if self.has_enable and self.enabled != enabled:
+            self._lio.configfs.write(f"{self.path}/enable", str(int(enabled)))
+
+    @property
+    def nexus(self) -> str | None:
+        """The WWN of the only initiator of a `nexus` fabric; None where none is set."""
+        try:
+            return self._lio.configfs.read(f"{self.path}/nexus")
+        except KernelError:
+            # drivers/target/loopback/tcm_loop.c, tcm_loop_tpg_nexus_show: ENODEV without a nexus.
+            return None
+
+    @property
+    def address(self) -> str | None:
+        """Host:channel:target of a loopback TPG (tcm_loop.c, tcm_loop_tpg_address_show)."""
+        path = f"{self.path}/address"
+        return self._lio.configfs.read(path) if self._lio.configfs.exists(path) else None
+
+    def group(self, name: str) -> ParameterGroup:
+        """Return a group of the TPG: attribute, parameter or auth."""
+        folder = {"attribute": "attrib", "parameter": "param", "auth": "auth"}[name]
+        declared = self.spec.attributes.get(f"tpg_{name}", ())
+        return ParameterGroup(self._lio, name, f"{self.path}/{folder}", declared)
+
+    def attribute(self, name: str) -> str | None:
+        """Return one attribute, None where this kernel's TPG does not have it."""
+        path = f"{self.path}/attrib/{name}"
+        return self._lio.configfs.read(path) if self._lio.configfs.exists(path) else None
+
+    # LUNs
+
+    def lun_indexes(self) -> list[int]:
+        """Return the numbers of all LUNs, sorted."""
+        names = self._lio.configfs.folders(f"{self.path}/lun")
+        return sorted(index for name in names if (index := numbered(name, "lun_")) is not None)
+
+    def lun(self, index: int) -> Lun:
+        """Return a LUN, or raise NotFoundError."""
+        lun = Lun(self._lio, self.path, index)
+        if not self._lio.configfs.is_dir(lun.path):
+            raise NotFoundError(
+                f"There is no LUN {index} in {self.tree_path}",
+                hint=f"See what there is with: ls {self.tree_path}/luns",
+            )
+        return lun
+
+    def create_lun(
+        self,
+        storage_object: StorageObject,
+        index: int | None = None,
+        *,
+        add_mapped: bool = True,
+        alias: str | None = None,
+    ) -> tuple[Lun, list[tuple[str, int]]]:
+        """Export a storage object; with `add_mapped`, map it in every ACL too.
+
+        `alias` is the name of the link in configfs; one is made up where none is given.
+        Returns the LUN and the (initiator, mapped LUN) pairs made. Raises ConflictError when the
+        number is taken or the object is exported by this TPG already.
+        """
+        used = self.lun_indexes()
+        for taken in used:
+            if self.lun(taken).storage_object_path == storage_object.path:
+                raise ConflictError(
+                    f"{storage_object.tree_path} is LUN {taken} of {self.tree_path} already",
+                    hint="One TPG exports an object once.",
+                )
+        explicit = index is not None
+        if index is None:
+            index = next(n for n in range(len(used) + 1) if n not in used)
+        elif not 0 <= index <= _MAX_LUN:
+            raise UsageError(f"A LUN is a number from 0 to {_MAX_LUN}, not {index}")
+        elif index in used:
+            raise ConflictError(f"LUN {index} exists already", hint="Choose another number.")
+        lun = Lun(self._lio, self.path, index)
+        mapped = []
+        with self._lio.transaction() as steps:
+            lun.make(steps, storage_object.path, alias)
+            if add_mapped and self.spec.has("acls"):
+                for wwn in self.acl_wwns():
+                    acl = self.acl(wwn)
+                    mapped_index = index if explicit else acl.free_index()
+                    acl.make_mapped_lun(steps, mapped_index, lun)
+                    mapped.append((wwn, mapped_index))
+        return lun, mapped
+
+    def delete_lun(self, index: int) -> None:
+        """Remove a LUN, and before it what is mapped to it in the ACLs."""
+        lun = self.lun(index)
+        for wwn in self.acl_wwns():
+            acl = self.acl(wwn)
+            for mapped in acl.mapped_luns():
+                if mapped.lun_path == lun.path:
+                    mapped.delete()
+        lun.delete()
+
+    # ACLs
+
+    def acl_wwns(self) -> list[str]:
+        """Return the initiators that have an ACL, unsorted."""
+        if not self.spec.has("acls"):
+            return []
+        return self._lio.configfs.folders(f"{self.path}/acls")
+
+    def acl(self, wwn: str) -> NodeAcl:
+        """Return an ACL, or raise NotFoundError."""
+        acl = NodeAcl(self._lio, self.spec, self.path, wwn)
+        if not self._lio.configfs.is_dir(acl.path):
+            raise NotFoundError(
+                f"There is no ACL {wwn} in {self.tree_path}",
+                hint=f"See what there is with: ls {self.tree_path}/acls",
+            )
+        return acl
+
+    def create_acl(self, wwn: str, *, add_mapped: bool = True) -> tuple[NodeAcl, list[int]]:
+        """Let an initiator in; with `add_mapped`, map every LUN under its own number.
+
+        Returns the ACL and the mapped LUNs made.
+        """
+        wwn = normalise_wwn(wwn, self.spec.wwn_types)
+        acl = NodeAcl(self._lio, self.spec, self.path, wwn)
+        if self._lio.configfs.is_dir(acl.path):
+            raise ConflictError(f"The ACL {wwn} exists already", path=acl.path)
+        indexes = self.lun_indexes() if add_mapped else []
+        with self._lio.transaction() as steps:
+            steps.mkdir(acl.path)
+            for index in indexes:
+                acl.make_mapped_lun(steps, index, self.lun(index))
+        return acl, indexes
+
+    # Portals
+
+    def portals(self) -> list[Portal]:
+        """Return all portals."""
+        if not self.spec.has("nps"):
+            return []
+        folder = f"{self.path}/np"
+        return [Portal(self._lio, self.path, n) for n in self._lio.configfs.folders(folder)]
+
+    def create_portal(self, ip_address: str, ip_port: int) -> Portal:
+        """Listen on an address and port."""
+        portal = Portal(self._lio, self.path, configfs_name(ip_address, ip_port))
+        if self._lio.configfs.is_dir(portal.path):
+            raise ConflictError(
+                f"The portal {portal.name} exists already", hint="Choose another address or port."
+            )
+        self._lio.configfs.mkdir(portal.path)
+        return portal
+
+    # Removal
+
+    def delete(self) -> None:
+        """Remove the TPG with its ACLs, LUNs, portals and nexus."""
+        self.set_enabled(False)
+        for wwn in self.acl_wwns():
+            self.acl(wwn).delete()
+        for portal in self.portals():
+            portal.delete()
+        for index in self.lun_indexes():
+            self.lun(index).delete()
+        if self.spec.has("nexus") and self.nexus is not None:
+            self._lio.configfs.write(f"{self.path}/nexus", "NULL")
+        self._lio.configfs.rmdir(self.path)
