@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The environment of a run: streams, terminal, folders, clock, kernel; all that a test replaces."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from lioshell.kernel.ports import Kernel
+
+SAVECONFIG = "/etc/target/saveconfig.json"
+"""Where targetcli keeps the saved configuration, and so do we."""
+
+
+@dataclass
+class Environment:
+    """Everything outside the program that a run depends on.
+
+    `kernel` is None until the command line has chosen one; `spec_folders` None means the shipped
+    specs and the drop-ins.
+    """
+
+    stdin: TextIO = field(default_factory=lambda: sys.stdin)
+    stdout: TextIO = field(default_factory=lambda: sys.stdout)
+    stderr: TextIO = field(default_factory=lambda: sys.stderr)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    clock: Callable[[], float] = time.time
+    kernel: Kernel | None = None
+    spec_folders: tuple[str, ...] | None = None
+
+    @property
+    def home(self) -> str:
+        """The user's home folder."""
+        return self.environ.get("HOME") or os.path.expanduser("~")
+
+    @property
+    def state_dir(self) -> str:
+        """Where history and preferences are kept (XDG_STATE_HOME)."""
+        base = self.environ.get("XDG_STATE_HOME") or os.path.join(self.home, ".local", "state")
+        return os.path.join(base, "lioshell")
+
+    @property
+    def default_sim_dir(self) -> str:
+        """The folder of the simulated kernel where --sim names none."""
+        return os.path.join(self.state_dir, "sim")
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person can answer: stdin and stdout are terminals."""
+        return _is_terminal(self.stdin) and _is_terminal(self.stdout)
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal, COLUMNS, or 80."""
+        try:
+            return int(self.environ["COLUMNS"])
+        except (KeyError, ValueError):
+            # Not given or not a number: ask the terminal.
+            try:
+                return os.get_terminal_size(self.stdout.fileno()).columns or 80
+            except (OSError, ValueError, AttributeError):
+                return 80
+
+    def wants_color(self, choice: str) -> bool:
+        """Decide about colour: `choice` is auto, always or never; NO_COLOR counts for auto."""
+        if choice != "auto":
+            return choice == "always"
+        if self.environ.get("NO_COLOR") or self.environ.get("TERM") == "dumb":
+            return False
+        return _is_terminal(self.stdout)
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    try:
+        return stream.isatty()
+    except ValueError:
+        # A closed stream.
+        return False

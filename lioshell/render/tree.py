@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tree as targetcli draws it: `o- name ........ [summary]`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_WIDTH = 132
+_MIN_DOTS = 3
+
+
+class TreeItem(NamedTuple):
+    """A node to draw; `healthy` True is green, False red, None without a colour."""
+
+    name: str
+    path: str
+    summary: str
+    healthy: bool | None
+    children: list[TreeItem]
+
+
+class Span(NamedTuple):
+    """A piece of a line in one style; styles are names of render.console's theme."""
+
+    text: str
+    style: str
+
+
+def tree_lines(item: TreeItem, width: int) -> Iterator[list[Span]]:
+    """Yield the lines of a tree, each as wide as `width` columns where its names allow."""
+    width = min(width, MAX_WIDTH)
+    yield _line("", item, width)
+    yield from _branches("  ", item.children, width)
+
+
+def _branches(guides: str, items: list[TreeItem], width: int) -> Iterator[list[Span]]:
+    for position, item in enumerate(items):
+        yield _line(guides, item, width)
+        last = position == len(items) - 1
+        yield from _branches(guides + ("  " if last else "| "), item.children, width)
+
+
+def _line(guides: str, item: TreeItem, width: int) -> list[Span]:
+    head = f"{guides}o- "
+    tail = f"[{item.summary}]"
+    dots = width - len(head) - len(item.name) - len(tail) - 2
+    fill = "." * max(dots, _MIN_DOTS)
+    style = {True: "healthy", False: "unhealthy", None: "summary"}[item.healthy]
+    return [
+        Span(head, "guide"),
+        Span(item.name, "name"),
+        Span(f" {fill} ", "guide"),
+        Span(tail, style),
+    ]
+
+
+def tree_data(item: TreeItem) -> dict[str, object]:
+    """Return a tree as plain data for JSON and YAML."""
+    return {
+        "name": item.name,
+        "path": item.path,
+        "summary": item.summary,
+        "healthy": item.healthy,
+        "children": [tree_data(child) for child in item.children],
+    }

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start a service that outlives this process, and wait until it serves."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from typing import TYPE_CHECKING
+
+from lioshell.errors import RunnerError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lioshell.kernel.ports import Kernel
+
+_START_TIMEOUT_S = 60.0
+
+
+def start(kernel: Kernel, kernel_options: Sequence[str]) -> None:
+    """Start `lioshell serve` in a session of its own; it ends when no device is left.
+
+    `kernel_options` are the options that choose the kernel (--sim=DIR, --configfs=DIR). Raises
+    RunnerError with the end of its log when it does not come up.
+    """
+    import subprocess
+
+    os.makedirs(kernel.run_dir, mode=0o755, exist_ok=True)
+    log_path = os.path.join(kernel.run_dir, "serve.log")
+    reader, writer = os.pipe()
+    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        child = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "lioshell",
+                *kernel_options,
+                "serve",
+                "--until-idle",
+                f"--ready-fd={writer}",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(writer,),
+            start_new_session=True,
+            cwd="/",
+            env=_environment(),
+        )
+    finally:
+        os.close(log)
+        os.close(writer)
+    try:
+        ready, _, _ = select.select([reader], [], [], _START_TIMEOUT_S)
+        word = os.read(reader, 16) if ready else b""
+    finally:
+        os.close(reader)
+    if not word:
+        code = child.poll()
+        raise RunnerError(
+            f"The service did not start: {_last_line(log_path) or f'exit code {code}'}",
+            hint="Start it in the foreground to see why: lioshell serve",
+            path=log_path,
+        )
+
+
+def _environment() -> dict[str, str]:
+    """Return this process' environment in which the child finds the same package."""
+    package_parent = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    paths = [package_parent, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def _last_line(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return ""
+    return lines[-1] if lines else ""

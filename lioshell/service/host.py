@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A host: the runner in this process, and what it tells other processes of its devices."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from lioshell.runner.loop import Loop
+from lioshell.runner.supervisor import SERVED, Supervisor
+from lioshell.service.control import ControlServer
+from lioshell.service.units import unit_maker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from lioshell.kernel.ports import Kernel
+
+_RECHECK_S = 0.2
+
+
+class Host:
+    """The embedded runner with its loop in a thread.
+
+    `report` gets a line of text for each thing that the user should know.
+    """
+
+    def __init__(self, kernel: Kernel, report: Callable[[str], None]) -> None:
+        self._kernel = kernel
+        self._loop = Loop()
+        self._messages: dict[str, str] = {}
+        self._report = report
+        self._changed = threading.Condition()
+        self.supervisor = Supervisor(kernel, unit_maker(kernel), self._loop, self._told)
+        self._control = ControlServer(kernel.run_dir, self.answer)
+        self._loop.start_thread()
+
+    def _told(self, text: str) -> None:
+        path = text.partition(" ")[0].rstrip(":")
+        with self._changed:
+            self._messages[path] = text.partition(": ")[2]
+            self._changed.notify_all()
+        self._report(text)
+
+    def serve_only(self, configfs_paths: Collection[str]) -> None:
+        """Serve these devices and no others."""
+        self.supervisor.serve_only(configfs_paths)
+        self._announce()
+
+    def scan(self) -> None:
+        """Serve every device that there is a handler for."""
+        self.supervisor.scan()
+        self._announce()
+
+    def _announce(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def problem(self, path: str) -> str:
+        """Return what keeps a device from being served here, "" where it is served."""
+        state = dict(self.supervisor.status()).get(path)
+        if state == SERVED:
+            return ""
+        return self._messages.get(path) or state or "no runner"
+
+    def served(self) -> list[str]:
+        """Return the configfs paths of the devices that are served here."""
+        return [path for path, state in self.supervisor.status() if state == SERVED]
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer another process: `status`, or `wait` until a device is served or cannot be."""
+        if request.get("op") == "wait":
+            path = str(request["path"])
+            deadline = time.monotonic() + float(request.get("timeout_s", 10))
+            with self._changed:
+                while self._waiting(path) and time.monotonic() < deadline:
+                    self._changed.wait(_RECHECK_S)
+        states = {
+            path: "" if state == SERVED else self.problem(path)
+            for path, state in self.supervisor.status()
+        }
+        return {"pid": os.getpid(), "devices": states}
+
+    def _waiting(self, path: str) -> bool:
+        return path not in dict(self.supervisor.status())
+
+    def close(self) -> None:
+        """Give up every device, blocked, so that initiators retry until somebody takes over."""
+        self._control.close()
+        self.supervisor.release_all(leave_blocked=True)
+        self.supervisor.close()
+        self._loop.stop()
+        self._loop.join()
+        self._loop.close()

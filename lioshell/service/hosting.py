@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who serves the user: devices that a session creates (design.md, section 6).
+
+Where the service runs, it serves them. Where it does not, an interactive session serves its own,
+and a one-liner starts a service that lasts as long as there are devices.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from typing import TYPE_CHECKING, Any
+
+from lioshell.errors import LockedError, RunnerError
+from lioshell.service.control import ask_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from lioshell.kernel.ports import Kernel
+    from lioshell.service.host import Host
+
+_ATTACH_TIMEOUT_S = 15.0
+NO_RUNNER = "no runner"
+
+
+def service_lock_path(run_dir: str) -> str:
+    """Return the file that a running service holds a flock on."""
+    return os.path.join(run_dir, "serve.lock")
+
+
+def service_runs(run_dir: str) -> bool:
+    """Tell whether a service runs for this kernel."""
+    try:
+        descriptor = os.open(service_lock_path(run_dir), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+@contextlib.contextmanager
+def service_lock(run_dir: str) -> Iterator[None]:
+    """Be the one service of this kernel; raises LockedError when there is one."""
+    os.makedirs(run_dir, mode=0o755, exist_ok=True)
+    descriptor = os.open(service_lock_path(run_dir), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise LockedError(
+            "A lioshell service runs already", hint="See what it serves with: lioshell ls"
+        ) from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+class Hosting:
+    """Devices of one-liners and scripts: served by the service, which is started if need be."""
+
+    def __init__(self, kernel: Kernel, start_service: Callable[[], None]) -> None:
+        self._kernel = kernel
+        self._start_service = start_service
+
+    def devices_changed(self, created: Sequence[str]) -> list[str]:
+        """Have new devices served by the service; return lines for the user."""
+        started = False
+        if not service_runs(self._kernel.run_dir):
+            self._start_service()
+            started = True
+        lines = []
+        for path in created:
+            request = {"op": "wait", "path": path, "timeout_s": _ATTACH_TIMEOUT_S}
+            answers = ask_all(self._kernel.run_dir, request, _ATTACH_TIMEOUT_S + 5)
+            states = [a["devices"][path] for a in answers if path in a.get("devices", {})]
+            name = path.rpartition("/")[2]
+            if "" not in states:
+                reason = next(iter(states), NO_RUNNER)
+                raise RunnerError(
+                    f"{name} was created, but is not served: {reason}",
+                    hint="Mend that, then start the service again: lioshell serve",
+                    path=path,
+                )
+            how = "a service started for it" if started else "the service"
+            lines.append(f"{name} is served by {how} (process {_server(answers, path)}).")
+        return lines
+
+    def problem(self, path: str) -> str:
+        """Return what keeps a device from being served, "" where it is served."""
+        answers = ask_all(self._kernel.run_dir, {"op": "status"})
+        states = [a["devices"][path] for a in answers if path in a.get("devices", {})]
+        if "" in states:
+            return ""
+        return next((s for s in states if s), NO_RUNNER)
+
+    def served_here(self) -> list[str]:
+        """Return the devices that end with this process: none."""
+        return []
+
+    def hand_over(self) -> None:
+        """Give the devices to a service that outlives this process: they have one already."""
+
+    def close(self) -> None:
+        """Give up what this process serves: nothing."""
+
+
+class SessionHosting(Hosting):
+    """Devices of an interactive session: served in its own process where no service runs."""
+
+    def __init__(
+        self, kernel: Kernel, start_service: Callable[[], None], report: Callable[[str], None]
+    ) -> None:
+        super().__init__(kernel, start_service)
+        self._report = report
+        self._host: Host | None = None
+        self._own: set[str] = set()
+
+    def devices_changed(self, created: Sequence[str]) -> list[str]:
+        """Serve new devices here, unless a service does."""
+        if service_runs(self._kernel.run_dir):
+            return super().devices_changed(created)
+        if self._host is None:
+            from lioshell.service.host import Host
+
+            self._host = Host(self._kernel, self._report)
+        self._own.update(created)
+        self._host.serve_only(self._own)
+        for path in created:
+            problem = self._host.problem(path)
+            if problem:
+                raise RunnerError(
+                    f"{path.rpartition('/')[2]} was created, but is not served: {problem}",
+                    hint="Mend that, then serve it with: lioshell serve",
+                    path=path,
+                )
+        return [f"{p.rpartition('/')[2]} is served by this session." for p in created]
+
+    def problem(self, path: str) -> str:
+        """Return what keeps a device from being served, "" where it is served."""
+        if self._host is not None and path in self._host.served():
+            return ""
+        return super().problem(path)
+
+    def served_here(self) -> list[str]:
+        """Return the devices that end with this process."""
+        return [] if self._host is None else self._host.served()
+
+    def hand_over(self) -> None:
+        """Give the devices to a service that outlives this session."""
+        self.close()
+        self._start_service()
+
+    def close(self) -> None:
+        """Give up the devices, blocked: initiators retry until somebody takes over."""
+        host, self._host = self._host, None
+        if host is not None:
+            host.close()
+
+
+def _server(answers: list[dict[str, Any]], path: str) -> int:
+    return next(int(a["pid"]) for a in answers if a.get("devices", {}).get(path) == "")

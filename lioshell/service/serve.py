@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lioshell serve`: the service in the foreground."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+from typing import TYPE_CHECKING
+
+from lioshell.runner.handlers import registry
+from lioshell.service.host import Host
+from lioshell.service.hosting import service_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lioshell.kernel.ports import Kernel
+
+_SETTLE_S = 0.5
+"""A device's removal is told before sysfs has forgotten it (drivers/base/core.c, device_del):
+after each wake-up the devices are listed once more."""
+
+
+def serve(
+    kernel: Kernel,
+    report: Callable[[str], None],
+    *,
+    until_idle: bool = False,
+    ready_fd: int | None = None,
+) -> None:
+    """Serve every user: device that there is a handler for, until SIGTERM or SIGINT.
+
+    With `until_idle`, until the last of them has been deleted. `ready_fd` gets "ready" once the
+    devices that exist are served. Raises LockedError when a service runs already.
+    """
+    with service_lock(kernel.run_dir), _signals() as stop_fd:
+        watch = kernel.uio.watch()
+        host = Host(kernel, report)
+        try:
+            host.scan()
+            for path in host.served():
+                report(f"serving {path}")
+            if ready_fd is not None:
+                os.write(ready_fd, b"ready")
+                os.close(ready_fd)
+            _run(kernel, host, watch.fileno(), watch.drain, stop_fd, report, until_idle=until_idle)
+        finally:
+            host.close()
+            watch.close()
+
+
+def _run(
+    kernel: Kernel,
+    host: Host,
+    watch_fd: int,
+    drain: Callable[[], object],
+    stop_fd: int,
+    report: Callable[[str], None],
+    *,
+    until_idle: bool,
+) -> None:
+    known = set(host.served())
+    had_devices = bool(known)
+    timeout_s: float | None = None
+    while True:
+        ready, _, _ = select.select([watch_fd, stop_fd], [], [], timeout_s)
+        if stop_fd in ready:
+            report("stopping; devices answer BUSY until somebody serves them again")
+            return
+        timeout_s = None
+        if watch_fd in ready:
+            drain()
+            timeout_s = _SETTLE_S
+        host.scan()
+        now = set(host.served())
+        for path in sorted(now - known):
+            report(f"serving {path}")
+        for path in sorted(known - now):
+            report(f"no longer serving {path}")
+        known = now
+        ours = any(registry.serves(device.dev_config) for device in kernel.uio.devices())
+        had_devices = had_devices or ours
+        if until_idle and had_devices and not ours:
+            report("no device is left")
+            return
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[int]:
+    """Yield a descriptor that becomes readable at SIGTERM or SIGINT."""
+    reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    before_fd = signal.set_wakeup_fd(writer)
+    before = {
+        number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield reader
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(before_fd)
+        os.close(reader)
+        os.close(writer)

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""configshell-fb's node, loaded without the rest of its package.
+
+configshell gives the node and command model: ui_command_* methods, their signatures, config
+groups, types. Importing the package itself would import its grammar, its readline loop and its
+log as well: 60 ms at every start, a SIGINT handler and a log file that holds secrets.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import types
+from typing import TYPE_CHECKING, Any
+
+from lioshell.errors import HostError
+
+if TYPE_CHECKING:
+
+    class ExecutionError(Exception):
+        """A command that configshell refuses to call."""
+
+    class ConfigNode:
+        """The part of configshell.node.ConfigNode that is used here."""
+
+        _name: str
+        _parent: Any
+        _configuration_groups: dict[str, dict[str, list[Any]]]
+        name: str
+        path: str
+
+        def is_root(self) -> bool: ...
+        def get_root(self) -> Any: ...
+        def list_commands(self) -> tuple[str, ...]: ...
+        def get_command_method(self, command: str) -> Any: ...
+        def get_command_signature(self, command: str) -> tuple[list[str], Any, Any]: ...
+        def get_command_syntax(self, command: str) -> tuple[str, list[str], str]: ...
+        def assert_params(self, method: Any, pparams: list[str], kparams: dict[str, str]) -> None:
+            """Raise ExecutionError unless the parameters fit the method."""
+
+        def define_config_group_param(
+            self,
+            group: str,
+            param: str,
+            type: str,  # noqa: A002  # configshell's name
+            description: str | None = None,
+            writable: bool = True,
+        ) -> None: ...
+        def list_config_groups(self) -> Any: ...
+        def list_group_params(self, group: str, writable: bool | None = None) -> list[str]: ...
+        def get_group_param(self, group: str, param: str) -> dict[str, Any]: ...
+
+else:
+
+    def _load() -> types.ModuleType:
+        spec = importlib.util.find_spec("configshell")
+        if spec is None or not spec.submodule_search_locations:
+            raise HostError(
+                "The library configshell-fb is missing",
+                hint="Install it with: pip install configshell-fb",
+            )
+        if "configshell.node" in sys.modules:
+            return sys.modules["configshell.node"]
+        package = types.ModuleType("configshell")
+        package.__path__ = list(spec.submodule_search_locations)
+        sys.modules["configshell"] = package
+        try:
+            return importlib.import_module("configshell.node")
+        finally:
+            # A later `import configshell` by somebody else gets the whole package.
+            del sys.modules["configshell"]
+
+    _node = _load()
+    ConfigNode = _node.ConfigNode
+    ExecutionError = _node.ExecutionError

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""/FABRIC and /FABRIC/WWN: a fabric with its targets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lioshell.errors import KernelError, NotFoundError, UsageError
+from lioshell.lio.fabrics import Fabric, Target
+from lioshell.model.names import numbered
+from lioshell.shell.common_commands import ShellNode
+from lioshell.shell.node import by_number
+from lioshell.shell.nodes.tpg import TpgCommands, TpgNode
+
+if TYPE_CHECKING:
+    from lioshell.lio.groups import ParameterGroup
+    from lioshell.lio.tpgs import Tpg
+    from lioshell.shell.node import Node
+    from lioshell.shell.session import Session
+    from lioshell.specs import FabricSpec
+
+_ANY_ADDRESSES = ("[::0]", "0.0.0.0")  # noqa: S104  # a target is meant to be reached
+
+
+class FabricNode(ShellNode):
+    """A fabric."""
+
+    def __init__(self, parent: Node, session: Session, spec: FabricSpec) -> None:
+        super().__init__(spec.name, parent, session)
+        self.fabric = Fabric(session.lio, spec)
+        self.spec = spec
+
+    def child_names(self) -> list[str]:
+        """List the targets."""
+        return by_number(self.fabric.targets())
+
+    def child(self, name: str) -> Node | None:
+        """Return a target."""
+        try:
+            target = self.fabric.target(name)
+        except NotFoundError:
+            return None
+        kind = TargetNode if self.spec.has("tpgts") else SingleTpgTargetNode
+        return kind(self, self.session, target)
+
+    def summary(self) -> tuple[str, bool | None]:
+        """Count the targets; tell of discovery authentication."""
+        count = f"Targets: {len(self.fabric.targets())}"
+        if self.fabric.enforces_discovery_auth:
+            return (f"discovery auth, {count}", True)
+        return (count, None)
+
+    def group_names(self) -> list[str]:
+        """Return discovery_auth where the fabric has it."""
+        return ["discovery_auth"] if self.spec.has("discovery_auth") else []
+
+    def group(self, name: str) -> ParameterGroup:  # noqa: ARG002  # there is one
+        """Return the discovery credentials."""
+        return self.fabric.discovery_auth()
+
+    def ui_command_create(self, wwn: str | None = None) -> Node | None:
+        """Create a target; a WWN is made up where none is given.
+
+        Examples: create
+                  create iqn.2003-01.com.example:disk1
+        """
+        target = self.fabric.create_target(wwn)
+        self.out.say(f"Created target {target.wwn}.", "good")
+        kind = TargetNode if self.spec.has("tpgts") else SingleTpgTargetNode
+        node = kind(self, self.session, target)
+        if isinstance(node, TargetNode):
+            try:
+                node.make_tpg(None)
+            except Exception:
+                # The first TPG belongs to this command: without it, no target either.
+                target.delete()
+                raise
+        return self.session.after_create(node)
+
+    def ui_command_delete(self, wwn: str) -> None:
+        """Delete a target with all its LUNs, ACLs and portals.
+
+        Examples: delete iqn.2003-01.com.example:disk1
+        """
+        node = self.get_child(wwn)
+        self.fabric.target(node.name).delete()
+        self.out.say(f"Deleted Target {wwn}.")
+
+    def ui_command_info(self) -> None:
+        """Show what this fabric is and can do.
+
+        Examples: info
+        """
+        self.out.fields(
+            {
+                "Fabric module name": self.spec.name,
+                "ConfigFS path": f"{self.lio.configfs.location}/{self.spec.group}",
+                "Allowed WWN types": ", ".join(self.spec.wwn_types),
+                "Fabric module features": ", ".join(sorted(self.spec.features)),
+                "Corresponding kernel module": self.spec.module,
+                "Help": self.spec.help,
+            }
+        )
+
+
+class TargetNode(ShellNode):
+    """A target with TPGs."""
+
+    def __init__(self, parent: Node, session: Session, target: Target) -> None:
+        super().__init__(target.wwn, parent, session)
+        self.target = target
+
+    def child_names(self) -> list[str]:
+        """List the TPGs."""
+        return [f"tpg{tag}" for tag in self.target.tpg_tags()]
+
+    def child(self, name: str) -> Node | None:
+        """Return a TPG, tpg1 or in older words tpgt1."""
+        tag = numbered(name, "tpg", "tpgt", "tpgt_")
+        if tag is None or tag not in self.target.tpg_tags():
+            return None
+        return TpgNode(self, self.session, self.target.tpg(tag))
+
+    def summary(self) -> tuple[str, bool | None]:
+        """Count the TPGs."""
+        return (f"TPGs: {len(self.target.tpg_tags())}", None)
+
+    def ui_command_create(self, tag: str | None = None) -> Node | None:
+        """Create a target portal group.
+
+        Examples: create
+                  create 2
+        """
+        wanted = None
+        if tag is not None:
+            wanted = numbered(tag, "tpg", "tpgt", "")
+            if wanted is None or not 1 <= wanted <= 65535:
+                raise UsageError(f"{tag!r} is no TPG tag", hint="Give a number from 1 to 65535.")
+        return self.session.after_create(self.make_tpg(wanted))
+
+    def make_tpg(self, tag: int | None) -> TpgNode:
+        """Create a TPG with what the preferences add to it: portal, no demand for CHAP, enable."""
+        prefs = self.session.prefs
+        tpg = self.target.create_tpg(tag)
+        try:
+            self.out.say(f"Created TPG {tpg.tag}.", "good")
+            if tpg.attribute("authentication") is not None:
+                self.lio.configfs.write(f"{tpg.path}/attrib/authentication", "0")
+            if self.target.spec.has("nps") and prefs.flag("auto_add_default_portal"):
+                self._add_default_portal(tpg)
+            if tpg.has_enable and prefs.flag("auto_enable_tpgt"):
+                tpg.set_enabled(True)
+        except KernelError:
+            tpg.delete()
+            raise
+        return TpgNode(self, self.session, tpg)
+
+    def _add_default_portal(self, tpg: Tpg) -> None:
+        """Listen on every address: IPv6 and 4, or on a machine without IPv6 the latter."""
+        port = self.target.spec.default_port or 3260
+        refusal = None
+        for address in _ANY_ADDRESSES:
+            try:
+                portal = tpg.create_portal(address, port)
+            except KernelError as error:
+                refusal = error
+                continue
+            self.out.say(f"Created default portal listening on all IPs ({portal.name}).")
+            return
+        # Another target may hold one address of this port: the target is usable all the same.
+        self.out.note(f"Default portal not created: {refusal}")
+
+    def ui_command_delete(self, tag: str) -> None:
+        """Delete a target portal group with all that is in it.
+
+        Examples: delete tpg1
+        """
+        node = self.get_child(tag if tag.startswith("tpg") else f"tpg{tag}")
+        assert isinstance(node, TpgNode)
+        node.tpg.delete()
+        self.out.say(f"Deleted TPGT {node.tpg.tag}.")
+
+    def ui_command_info(self) -> None:
+        """Show what this target is.
+
+        Examples: info
+        """
+        self.out.fields(
+            {
+                "wwn": self.target.wwn,
+                "fabric": self.target.spec.name,
+                "configfs": f"{self.lio.configfs.location}/{self.target.path}",
+                "tpgs": len(self.target.tpg_tags()),
+            }
+        )
+
+
+class SingleTpgTargetNode(TpgCommands):
+    """A target of a fabric that has one TPG a target: both in one node."""
+
+    def __init__(self, parent: Node, session: Session, target: Target) -> None:
+        super().__init__(target.wwn, parent, session, target.tpg(1))
+        self.target = target
+
+    def summary(self) -> tuple[str, bool | None]:
+        """Show the nexus, or that there is none."""
+        if not self.target.spec.has("nexus"):
+            return super().summary()
+        nexus = self.tpg.nexus
+        return (nexus, True) if nexus else ("no nexus", False)

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+""".../luns and .../luns/lunN: what a target exports."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lioshell.errors import KernelError, NotFoundError
+from lioshell.shell.common_commands import ShellNode
+from lioshell.shell.nodes.storage_object import StorageObjectNode
+from lioshell.shell.values import boolean, lun_number
+
+if TYPE_CHECKING:
+    from lioshell.lio.luns import Lun
+    from lioshell.lio.tpgs import Tpg
+    from lioshell.shell.node import Node
+    from lioshell.shell.session import Session
+
+
+_PROBE_TIMEOUT_S = 10.0
+
+
+class LunsNode(ShellNode):
+    """The LUNs of a TPG."""
+
+    def __init__(self, name: str, parent: Node, session: Session, tpg: Tpg) -> None:
+        super().__init__(name, parent, session)
+        self.tpg = tpg
+
+    def child_names(self) -> list[str]:
+        """List the LUNs by number."""
+        return [f"lun{index}" for index in self.tpg.lun_indexes()]
+
+    def child(self, name: str) -> Node | None:
+        """Return a LUN by its name lunN."""
+        number = name.removeprefix("lun")
+        if number == name or not number.isdigit():
+            return None
+        try:
+            return LunNode(self, self.session, self.tpg, self.tpg.lun(int(number)))
+        except NotFoundError:
+            return None
+
+    def summary(self) -> tuple[str, bool | None]:
+        """Count the LUNs."""
+        return (f"LUNs: {len(self.tpg.lun_indexes())}", None)
+
+    def ui_command_create(
+        self, storage_object: str, lun: str | None = None, add_mapped_luns: str | None = None
+    ) -> Node | None:
+        """Export a storage object, under LUN or the lowest free number.
+
+        Where add_mapped_luns is true, every initiator that has an ACL sees it at once; the
+        default is the preference auto_add_mapped_luns.
+
+        Examples: create /backstores/fileio/disk1
+                  create /backstores/user:file/vol0 lun=4
+        """
+        found = self.session.node_at(storage_object, self)
+        if not isinstance(found, StorageObjectNode):
+            raise NotFoundError(
+                f"{found.path} is no storage object",
+                hint="Give one such as /backstores/fileio/disk1; see them with: ls /backstores",
+            )
+        add_mapped = self.session.prefs.flag("auto_add_mapped_luns")
+        if add_mapped_luns is not None:
+            add_mapped = boolean(add_mapped_luns, "add_mapped_luns")
+        if found.storage_object.plugin == "user":
+            # A LUN is scanned while it is linked: somebody has to answer.
+            self.session.require_served(found.storage_object)
+        made, mapped = self.tpg.create_lun(
+            found.storage_object,
+            None if lun is None else lun_number(lun),
+            add_mapped=add_mapped,
+        )
+        self.out.say(f"Created LUN {made.index}.", "good")
+        for wwn, index in mapped:
+            self.out.say(f"Created LUN {made.index}->{index} mapping in node ACL {wwn}")
+        for disk in disks_of(self.session, self.tpg, made, _PROBE_TIMEOUT_S):
+            self.out.say(f"LUN {made.index} is {disk} on this machine.")
+        return self.session.after_create(LunNode(self, self.session, self.tpg, made))
+
+    def ui_command_delete(self, lun: str) -> None:
+        """Stop exporting a LUN, to every initiator; the storage object stays.
+
+        Examples: delete lun0
+                  delete 0
+        """
+        index = lun_number(lun)
+        self.tpg.delete_lun(index)
+        self.out.say(f"Deleted LUN {index}.")
+
+
+def disks_of(session: Session, tpg: Tpg, lun: Lun, timeout_s: float = 0.0) -> list[str]:
+    """Return the local disks (/dev/sdX) of a loopback LUN; none for other fabrics."""
+    address = tpg.address
+    if address is None:
+        return []
+    return session.lio.kernel.system.disks_at(address, lun.index, timeout_s)
+
+
+class LunNode(ShellNode):
+    """One LUN."""
+
+    def __init__(self, parent: Node, session: Session, tpg: Tpg, lun: Lun) -> None:
+        super().__init__(f"lun{lun.index}", parent, session)
+        self.tpg = tpg
+        self.lun = lun
+
+    def summary(self) -> tuple[str, bool | None]:
+        """Return what it exports."""
+        try:
+            storage_object = self.lun.storage_object
+            if storage_object is None:
+                return ("BROKEN STORAGE LINK", False)
+            text = f"{storage_object.plugin}/{storage_object.name}"
+            if storage_object.plugin in ("fileio", "block", "pscsi"):
+                text += f" ({storage_object.device})"
+            alua = self.lun.alua_group
+        except KernelError as error:
+            return (f"unreadable: {error}", False)
+        return (f"{text} ({alua})" if alua else text, True)
+
+    def ui_command_info(self) -> None:
+        """Show what this LUN exports.
+
+        Examples: info
+        """
+        storage_object = self.lun.storage_object
+        fields: dict[str, Any] = {
+            "lun": self.lun.index,
+            "alias": self.lun.alias,
+            "storage_object": storage_object.tree_path if storage_object else None,
+            "configfs": f"{self.lio.configfs.location}/{self.lun.path}",
+        }
+        disks = disks_of(self.session, self.tpg, self.lun)
+        if disks:
+            fields["disk"] = ", ".join(disks)
+        self.out.fields(fields)

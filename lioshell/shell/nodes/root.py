@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""/ : the backstores, the fabrics, and what concerns the whole configuration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lioshell.errors import PartialError
+from lioshell.shell.common_commands import ShellNode
+from lioshell.shell.values import boolean
+
+if TYPE_CHECKING:
+    from lioshell.shell.node import Node
+
+
+class RootNode(ShellNode):
+    """The root of the tree."""
+
+    def child_names(self) -> list[str]:
+        """List backstores first, then the fabrics."""
+        return ["backstores", *sorted(self.lio.specs.fabric_names())]
+
+    def child(self, name: str) -> Node | None:
+        """Return backstores or a fabric."""
+        if name == "backstores":
+            from lioshell.shell.nodes.backstores import BackstoresNode
+
+            return BackstoresNode(name, self, self.session)
+        if name in self.lio.specs.fabric_names():
+            from lioshell.shell.nodes.fabric import FabricNode
+
+            return FabricNode(self, self.session, self.lio.specs.fabric(name))
+        return None
+
+    def ui_command_saveconfig(self, savefile: str | None = None) -> None:
+        """Save the running configuration, so that it can be restored at boot.
+
+        SAVEFILE is targetcli's JSON; the default is the file that is restored at boot.
+
+        Examples: saveconfig
+                  saveconfig /root/before-change.json
+        """
+        from lioshell.config.save import save
+
+        path = savefile or self.session.saveconfig_path
+        if self.lio.dry_run:
+            self.out.say(f"The configuration would be saved to {path}")
+            return
+        changed = save(self.lio, path, force=self.session.assume_yes)
+        if not changed:
+            self.out.say(f"Nothing has changed since {path} was written.")
+        else:
+            self.out.say(f"Configuration saved to {path}", "good")
+
+    def ui_command_restoreconfig(
+        self, savefile: str | None = None, clear_existing: str = "false"
+    ) -> None:
+        """Restore a saved configuration; what exists already is left as it is and reported.
+
+        With clear_existing=true everything is removed first.
+
+        Examples: restoreconfig
+                  restoreconfig /root/before-change.json clear_existing=true
+        """
+        from lioshell.config.restore import clear, restore
+        from lioshell.config.saved_file import read
+
+        path = savefile or self.session.saveconfig_path
+        document = read(path)
+        if boolean(clear_existing, "clear_existing"):
+            clear(self.lio)
+        report = restore(self.lio, document, path, serve=self.session.serve)
+        for failure in report.failures:
+            self.out.note(f"not restored: {failure.path}: {failure.reason}", "error")
+        if report.failures:
+            raise PartialError(
+                f"{len(report.failures)} of {report.total} objects could not be restored",
+                hint="Mend the causes shown above, then restore again; "
+                "saveconfig refuses to forget them until then.",
+                path=path,
+            )
+        self.out.say(f"Configuration restored from {path}", "good")
+
+    def ui_command_version(self) -> None:
+        """Show the version of lioshell and of the kernel's target.
+
+        Examples: version
+        """
+        from lioshell import __version__
+
+        configfs = self.lio.configfs
+        kernel = configfs.read("version") if configfs.exists("version") else "not loaded"
+        self.out.fields({"lioshell": __version__, "kernel": kernel})

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""/backstores/KIND/NAME: one storage object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lioshell.errors import KernelError
+from lioshell.lio.groups import ParameterGroup
+from lioshell.model.sizes import format_size
+from lioshell.shell.common_commands import ShellNode
+
+if TYPE_CHECKING:
+    from lioshell.lio.backstores import StorageObject
+    from lioshell.shell.node import Node
+    from lioshell.shell.session import Session
+
+
+class StorageObjectNode(ShellNode):
+    """A storage object in the tree."""
+
+    def __init__(self, parent: Node, session: Session, storage_object: StorageObject) -> None:
+        super().__init__(storage_object.name, parent, session)
+        self.storage_object = storage_object
+
+    def summary(self) -> tuple[str, bool | None]:
+        """Return what it stands on, its size, and whether a LUN exports it."""
+        try:
+            return self._summary()
+        except KernelError as error:
+            # One broken object must not hide the others.
+            return (f"unreadable: {error}", False)
+
+    def _summary(self) -> tuple[str, bool | None]:
+        storage_object = self.storage_object
+        plugin = storage_object.plugin
+        if not storage_object.enabled:
+            return ("not enabled", False)
+        state = "activated" if storage_object.activated else "deactivated"
+        size = self._size()
+        healthy = True
+        if plugin == "ramdisk":
+            text = f"{'nullio ' if storage_object.nullio else ''}({size}) {state}"
+        elif plugin == "fileio":
+            mode = "write-back" if storage_object.write_back else "write-thru"
+            text = f"{storage_object.device} ({size}) {mode} {state}"
+        elif plugin == "block":
+            mode = "read-only " if storage_object.read_only else ""
+            text = f"{storage_object.device} ({size}) {mode}write-thru {state}"
+        elif plugin == "user":
+            text = f"{storage_object.config} ({size}) {state}"
+            problem = self.session.runner_problem(storage_object)
+            if problem:
+                text, healthy = f"{text}, {problem}", False
+        else:
+            text = f"{storage_object.device} {state}"
+        return (text, healthy)
+
+    def _size(self) -> str:
+        size_bytes = self.storage_object.size_bytes
+        return "size unknown" if size_bytes is None else format_size(size_bytes)
+
+    def group_names(self) -> list[str]:
+        """Return the group of the kernel's attributes."""
+        return ["attribute"]
+
+    def group(self, name: str) -> ParameterGroup:
+        """Return the kernel's attributes, as attrib/ has them."""
+        storage_object = self.storage_object
+        declared = self.lio.specs.backstore(storage_object.plugin).attributes
+        return ParameterGroup(self.lio, name, f"{storage_object.path}/attrib", declared)
+
+    def ui_command_info(self) -> None:
+        """Show what this storage object is and where configfs has it.
+
+        Examples: info
+        """
+        storage_object = self.storage_object
+        fields: dict[str, Any] = {
+            "name": storage_object.name,
+            "plugin": storage_object.plugin,
+            "configfs": f"{self.lio.configfs.location}/{storage_object.path}",
+            "status": "activated" if storage_object.activated else "deactivated",
+            "wwn": storage_object.serial,
+            "size_bytes": storage_object.size_bytes,
+        }
+        if storage_object.plugin == "user":
+            fields["config"] = storage_object.dev_config
+            fields["runner"] = self.session.runner_problem(storage_object) or "serving"
+        elif storage_object.plugin == "ramdisk":
+            fields["nullio"] = storage_object.nullio
+        else:
+            fields["device"] = storage_object.device
+        if storage_object.plugin == "fileio":
+            fields["write_back"] = storage_object.write_back
+        if storage_object.plugin == "block":
+            fields["readonly"] = storage_object.read_only
+        fields["exported_as"] = ", ".join(storage_object.users()) if fields else ""
+        self.out.fields(fields)

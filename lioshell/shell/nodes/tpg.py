@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""/FABRIC/WWN/tpgN: a target portal group."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lioshell.errors import UsageError
+from lioshell.shell.common_commands import ShellNode
+
+if TYPE_CHECKING:
+    from lioshell.lio.groups import ParameterGroup
+    from lioshell.lio.tpgs import Tpg
+    from lioshell.shell.node import Node
+    from lioshell.shell.session import Session
+
+_GROUP_FEATURES = {"attribute": None, "parameter": None, "auth": "tpg_auth"}
+
+
+class TpgCommands(ShellNode):
+    """What a TPG can do, whether it is a node of its own or one with its target."""
+
+    def __init__(self, name: str, parent: Node, session: Session, tpg: Tpg) -> None:
+        super().__init__(name, parent, session)
+        self.tpg = tpg
+
+    def child_names(self) -> list[str]:
+        """List acls, luns, portals, as the fabric has them."""
+        spec = self.tpg.spec
+        pairs = (("acls", "acls"), ("luns", "luns"), ("portals", "nps"))
+        return [name for name, feature in pairs if spec.has(feature)]
+
+    def child(self, name: str) -> Node | None:
+        """Return acls, luns or portals."""
+        if name not in self.child_names():
+            return None
+        if name == "luns":
+            from lioshell.shell.nodes.luns import LunsNode
+
+            return LunsNode(name, self, self.session, self.tpg)
+        if name == "acls":
+            from lioshell.shell.nodes.acls import AclsNode
+
+            return AclsNode(name, self, self.session, self.tpg)
+        from lioshell.shell.nodes.portals import PortalsNode
+
+        return PortalsNode(name, self, self.session, self.tpg)
+
+    def summary(self) -> tuple[str, bool | None]:
+        """Tell who is let in, and whether the TPG is on."""
+        tpg = self.tpg
+        if not tpg.enabled:
+            return ("disabled", False)
+        if not tpg.spec.has("acls"):
+            return ("enabled", True)
+        words = ["gen-acls" if tpg.attribute("generate_node_acls") == "1" else "no-gen-acls"]
+        if tpg.spec.has("acls_auth"):
+            if tpg.attribute("authentication") != "1":
+                words.append("no-auth")
+            elif tpg.group("auth").get("userid"):
+                words.append("tpg-auth")
+            else:
+                words.append("auth per-acl")
+        return (", ".join(words), None)
+
+    def group_names(self) -> list[str]:
+        """Return the groups that this fabric's TPGs have."""
+        found = []
+        for name, feature in _GROUP_FEATURES.items():
+            if feature is not None and not self.tpg.spec.has(feature):
+                continue
+            if self.lio.configfs.is_dir(self.tpg.group(name).folder):
+                found.append(name)
+        return found
+
+    def group(self, name: str) -> ParameterGroup:
+        """Return a group: attribute, parameter or auth."""
+        return self.tpg.group(name)
+
+    def ui_command_enable(self) -> None:
+        """Let initiators use this target portal group.
+
+        Examples: enable
+        """
+        self._switch(True)
+
+    def ui_command_disable(self) -> None:
+        """Stop serving initiators; those that are logged in are cut off.
+
+        Examples: disable
+        """
+        self._switch(False)
+
+    def _switch(self, on: bool) -> None:
+        word = "enabled" if on else "disabled"
+        if not self.tpg.has_enable:
+            raise UsageError(
+                f"A target of {self.tpg.spec.name} cannot be {word}",
+                hint="It serves as long as it exists.",
+            )
+        if self.tpg.enabled == on:
+            self.out.say(f"The TPGT is already {word}.")
+            return
+        self.tpg.set_enabled(on)
+        self.out.say(f"The TPGT has been {word}.", "good")
+
+    def ui_command_info(self) -> None:
+        """Show what this target portal group is.
+
+        Examples: info
+        """
+        tpg = self.tpg
+        fields: dict[str, Any] = {
+            "wwn": tpg.wwn,
+            "tag": tpg.tag,
+            "fabric": tpg.spec.name,
+            "configfs": f"{self.lio.configfs.location}/{tpg.path}",
+            "enabled": tpg.enabled,
+            "luns": len(tpg.lun_indexes()),
+        }
+        if tpg.spec.has("nexus"):
+            fields["nexus"] = tpg.nexus or "none"
+        if tpg.spec.has("acls"):
+            fields["acls"] = len(tpg.acl_wwns())
+        self.out.fields(fields)
+
+
+class TpgNode(TpgCommands):
+    """A target portal group below its target."""
+
+    def __init__(self, parent: Node, session: Session, tpg: Tpg) -> None:
+        super().__init__(f"tpg{tpg.tag}", parent, session, tpg)

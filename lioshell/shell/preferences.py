@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Preferences: the `global` group, kept as JSON in the user's state folder.
+
+The names and defaults are targetcli's. They are written only when one is set, to a temporary file
+that is renamed, so that a concurrent reader never sees half of them.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from lioshell.errors import HostError, NotFoundError, UsageError
+from lioshell.shell.values import boolean, number
+
+
+class Preference(NamedTuple):
+    """One preference; `kind` is bool or int."""
+
+    kind: str
+    default: bool | int
+    help: str
+
+
+PREFERENCES = {
+    "auto_add_default_portal": Preference(
+        "bool", True, "A new TPG listens on every address, port 3260."
+    ),
+    "auto_add_mapped_luns": Preference(
+        "bool", True, "New LUNs are mapped for every initiator, and new initiators see every LUN."
+    ),
+    "auto_cd_after_create": Preference("bool", False, "Go to an object after creating it."),
+    "auto_enable_tpgt": Preference("bool", True, "A new TPG is enabled at once."),
+    "auto_save_on_exit": Preference("bool", True, "An interactive session saves when it ends."),
+    "export_backstore_name_as_model": Preference(
+        "bool", True, "Initiators see a storage object's name as the disk's model."
+    ),
+    "max_backup_files": Preference("int", 10, "How many old saved configurations are kept."),
+    "prompt_length": Preference("int", 30, "Longest path in the prompt; 0 means no limit."),
+    "tree_max_depth": Preference("int", 0, "Levels that ls shows; 0 means all."),
+}
+
+
+class Preferences:
+    """The preferences of one user."""
+
+    def __init__(self, folder: str) -> None:
+        self._path = os.path.join(folder, "preferences.json")
+        self._values: dict[str, bool | int] | None = None
+
+    def flag(self, name: str) -> bool:
+        """Return a boolean preference."""
+        return bool(self._load().get(name, PREFERENCES[name].default))
+
+    def number(self, name: str) -> int:
+        """Return a number preference."""
+        return int(self._load().get(name, PREFERENCES[name].default))
+
+    def shown(self, names: list[str]) -> dict[str, str]:
+        """Return preferences as text, all of them where `names` is empty."""
+        return {name: self._text(name) for name in names or sorted(PREFERENCES)}
+
+    def rows(self, names: list[str]) -> list[tuple[str, str, str, bool]]:
+        """Return name, value, help and "can be set" of preferences, all where `names` is empty."""
+        shown = self.shown(names)
+        return [(name, value, PREFERENCES[name].help, True) for name, value in shown.items()]
+
+    def set_all(self, values: dict[str, str]) -> None:
+        """Change preferences, all or none; raises NotFoundError or UsageError."""
+        parsed = {name: self._parse(name, text) for name, text in values.items()}
+        self._values = None
+        current = {**self._load(), **parsed}
+        self._write(current)
+        self._values = current
+
+    def _text(self, name: str) -> str:
+        preference = self._known(name)
+        value = self._load().get(name, preference.default)
+        return str(value).lower()
+
+    def _parse(self, name: str, text: str) -> bool | int:
+        return boolean(text, name) if self._known(name).kind == "bool" else number(text, name)
+
+    @staticmethod
+    def _known(name: str) -> Preference:
+        if name not in PREFERENCES:
+            raise NotFoundError(f"There is no preference {name}", hint="See them with: get global")
+        return PREFERENCES[name]
+
+    def _load(self) -> dict[str, bool | int]:
+        if self._values is None:
+            self._values = {}
+            try:
+                with open(self._path, encoding="utf-8") as file:
+                    text = file.read()
+            except OSError:
+                # None were ever set, or they are not ours to read: the defaults hold.
+                return self._values
+            import json
+
+            try:
+                read = json.loads(text)
+            except ValueError as error:
+                raise UsageError(
+                    f"The preferences in {self._path} are no JSON: {error}",
+                    hint=f"Mend or remove {self._path}",
+                ) from error
+            if isinstance(read, dict):
+                self._values = {
+                    k: v for k, v in read.items() if k in PREFERENCES and isinstance(v, int)
+                }
+        return self._values
+
+    def _write(self, values: dict[str, bool | int]) -> None:
+        import json
+        import tempfile
+
+        try:
+            os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
+            with tempfile.NamedTemporaryFile(
+                "w", dir=os.path.dirname(self._path), delete=False, encoding="utf-8"
+            ) as file:
+                json.dump(values, file, indent=2, sort_keys=True)
+            os.replace(file.name, self._path)
+        except OSError as error:
+            raise HostError(
+                f"The preferences cannot be kept: {os.strerror(error.errno or 0)}",
+                hint=f"Check {os.path.dirname(self._path)}",
+            ) from error
