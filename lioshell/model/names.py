@@ -7,16 +7,16 @@ RFC 7143, 4.2.7 (iqn, eui, naa), RFC 3980 (naa); a WWN in the tree is normalised
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 
 from lioshell.errors import UsageError
 
 _WWN_PATTERNS = {
-    "iqn": re.compile(r"iqn\.[0-9]{4}-[0-1][0-9]\.[^\s_/.]+\.[^\s_/]*"),
-    "naa": re.compile(r"naa\.([125c][0-9a-f]{15}|6[0-9a-f]{31})"),
-    "eui": re.compile(r"eui\.[0-9a-f]{16}"),
-    "ib": re.compile(r"ib\.[0-9a-f]{32}"),
+    "iqn": r"iqn\.[0-9]{4}-[0-1][0-9]\.[^\s_/.]+\.[^\s_/]*",
+    "naa": r"naa\.([125c][0-9a-f]{15}|6[0-9a-f]{31})",
+    "eui": r"eui\.[0-9a-f]{16}",
+    "ib": r"ib\.[0-9a-f]{32}",
 }
 _WWN_EXAMPLES = {
     "iqn": "iqn.2003-01.com.example:disk1",
@@ -36,7 +36,7 @@ def normalise_wwn(text: str, types: tuple[str, ...]) -> str:
     kind, _, rest = wwn.partition(".")
     if kind in ("naa", "eui", "ib"):
         wwn = kind + "." + re.sub(r"[:\-]", "", rest)
-    if kind in types and kind in _WWN_PATTERNS and _WWN_PATTERNS[kind].fullmatch(wwn):
+    if kind in types and kind in _WWN_PATTERNS and re.fullmatch(_WWN_PATTERNS[kind], wwn):
         if len(wwn.encode()) <= _MAX_ISCSI_NAME_BYTES:
             return wwn
         raise UsageError(
@@ -55,13 +55,13 @@ def generate_wwn(kind: str, hostname: str, machine: str) -> str:
     if kind == "iqn":
         host = re.sub(r"[^a-z0-9-]", "", hostname.split(".", maxsplit=1)[0].lower()) or "localhost"
         arch = re.sub(r"[^a-z0-9]", "", machine.lower())
-        return f"iqn.2003-01.org.linux-iscsi.{host}.{arch}:sn.{secrets.token_hex(6)}"
+        return f"iqn.2003-01.org.linux-iscsi.{host}.{arch}:sn.{os.urandom(6).hex()}"
     if kind == "naa":
-        return "naa.5001405" + secrets.token_hex(5)[:9]
+        return "naa.5001405" + os.urandom(5).hex()[:9]
     if kind == "eui":
-        return "eui.001405" + secrets.token_hex(5)
+        return "eui.001405" + os.urandom(5).hex()
     if kind == "ib":
-        return "ib." + secrets.token_hex(16)
+        return "ib." + os.urandom(16).hex()
     raise UsageError(f"No WWN of type {kind!r} can be made up", hint="Give the WWN.")
 
 

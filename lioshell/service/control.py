@@ -71,6 +71,8 @@ class ControlServer:
             connection.settimeout(60)
             try:
                 request = json.loads(_receive(connection))
+                if not isinstance(request, dict):
+                    return
                 reply = self._answer(request)
                 connection.sendall(json.dumps(reply).encode() + b"\n")
             except (OSError, ValueError, KeyError, TypeError):

@@ -24,33 +24,35 @@ def start(kernel: Kernel, kernel_options: Sequence[str]) -> None:
     `kernel_options` are the options that choose the kernel (--sim=DIR, --configfs=DIR). Raises
     RunnerError with the end of its log when it does not come up.
     """
-    import subprocess
-
     os.makedirs(kernel.run_dir, mode=0o755, exist_ok=True)
     log_path = os.path.join(kernel.run_dir, "serve.log")
     reader, writer = os.pipe()
-    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    # -P: what lies in the caller's folder is not imported by a process of root.
+    words = ["-P", "-m", "lioshell", *kernel_options]
+    words += ["serve", "--until-idle", f"--ready-fd={writer}"]
+    os.set_inheritable(writer, True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     try:
-        child = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "lioshell",
-                *kernel_options,
-                "serve",
-                "--until-idle",
-                f"--ready-fd={writer}",
+        # Not subprocess: nobody waits for this child, which outlives its parent.
+        child = os.posix_spawn(
+            sys.executable,
+            [sys.executable, *words],
+            _environment(),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, log_path, flags, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
             ],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            pass_fds=(writer,),
-            start_new_session=True,
-            cwd="/",
-            env=_environment(),
+            setsid=True,
         )
+    except OSError as error:
+        os.close(reader)
+        raise RunnerError(
+            f"The service cannot be started: {os.strerror(error.errno or 0)}",
+            hint="Start it yourself: lioshell serve",
+            path=log_path,
+        ) from error
     finally:
-        os.close(log)
         os.close(writer)
     try:
         ready, _, _ = select.select([reader], [], [], _START_TIMEOUT_S)
@@ -58,9 +60,8 @@ def start(kernel: Kernel, kernel_options: Sequence[str]) -> None:
     finally:
         os.close(reader)
     if not word:
-        code = child.poll()
         raise RunnerError(
-            f"The service did not start: {_last_line(log_path) or f'exit code {code}'}",
+            f"The service did not start: {_last_line(log_path) or f'see process {child}'}",
             hint="Start it in the foreground to see why: lioshell serve",
             path=log_path,
         )

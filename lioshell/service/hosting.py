@@ -13,7 +13,6 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from lioshell.errors import LockedError, RunnerError
-from lioshell.service.control import ask_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -79,7 +78,7 @@ class Hosting:
         lines = []
         for path in created:
             request = {"op": "wait", "path": path, "timeout_s": _ATTACH_TIMEOUT_S}
-            answers = ask_all(self._kernel.run_dir, request, _ATTACH_TIMEOUT_S + 5)
+            answers = self._ask(request, _ATTACH_TIMEOUT_S + 5)
             states = [a["devices"][path] for a in answers if path in a.get("devices", {})]
             name = path.rpartition("/")[2]
             if "" not in states:
@@ -93,9 +92,14 @@ class Hosting:
             lines.append(f"{name} is served by {how} (process {_server(answers, path)}).")
         return lines
 
+    def _ask(self, request: dict[str, Any], timeout_s: float = 5.0) -> list[dict[str, Any]]:
+        from lioshell.service.control import ask_all
+
+        return ask_all(self._kernel.run_dir, request, timeout_s)
+
     def problem(self, path: str) -> str:
         """Return what keeps a device from being served, "" where it is served."""
-        answers = ask_all(self._kernel.run_dir, {"op": "status"})
+        answers = self._ask({"op": "status"})
         states = [a["devices"][path] for a in answers if path in a.get("devices", {})]
         if "" in states:
             return ""

@@ -43,6 +43,8 @@ def serve(
             for path in host.served():
                 report(f"serving {path}")
             if ready_fd is not None:
+                # Started by another lioshell: it must not keep that one's folder busy.
+                os.chdir("/")
                 os.write(ready_fd, b"ready")
                 os.close(ready_fd)
             _run(kernel, host, watch.fileno(), watch.drain, stop_fd, report, until_idle=until_idle)

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from lioshell.runner.command import LogicalUnit
 
 
+_DEFAULT_BLOCK_SIZE_BYTES = 512
+_DEFAULT_MAX_SECTORS = 128
+
+
 def unit_maker(kernel: Kernel) -> Callable[[UioDevice], LogicalUnit | None]:
     """Return what opens a device's storage; None for subtypes that are not ours."""
 
@@ -32,11 +36,16 @@ def unit_maker(kernel: Kernel) -> Callable[[UioDevice], LogicalUnit | None]:
             serial = text.rpartition(": ")[2].strip()
             return Identity(serial, device.name, company_id=company_id)
 
+        def attribute(name: str) -> int:
+            return int(kernel.configfs.read(f"{base}/attrib/{name}"))
+
+        # The uio device appears before the kernel has set the default of what was not given
+        # (drivers/target/target_core_user.c, tcmu_configure_device).
         return registry.make_unit(
             device.dev_config,
-            size_bytes=int(kernel.configfs.read(f"{base}/attrib/dev_size")),
-            block_size_bytes=int(kernel.configfs.read(f"{base}/attrib/hw_block_size")),
-            hw_max_sectors=int(kernel.configfs.read(f"{base}/attrib/hw_max_sectors")),
+            size_bytes=attribute("dev_size"),
+            block_size_bytes=attribute("hw_block_size") or _DEFAULT_BLOCK_SIZE_BYTES,
+            hw_max_sectors=attribute("hw_max_sectors") or _DEFAULT_MAX_SECTORS,
             identity=identity,
         )
 

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+
+import pytest
+
+from lioshell.errors import RunnerError
+from lioshell.kernel.sim.initiator import SimDisk
+from lioshell.lio.backstore_create import create_user
+from lioshell.lio.root import Lio
+from lioshell.service.detached import start
+from lioshell.service.hosting import Hosting, SessionHosting
+from lioshell.specs import Specs, default_folders
+from tests.unit.service.conftest import wait_until
+
+PATH = "core/user_0/vol0"
+
+
+@pytest.fixture
+def kernel(machine):
+    kernel = machine.kernel
+    kernel.system.prepare()
+    return kernel
+
+
+def make_device(kernel, machine, *, with_file=True):
+    path = machine.folder / "vol0.img"
+    if with_file:
+        path.write_bytes(bytes(1 << 20))
+    lio = Lio(kernel, Specs(default_folders()))
+    return create_user(lio, "vol0", 1 << 20, f"file/{path}")
+
+
+def test_a_session_serves_its_own_devices_and_hands_them_over(kernel, machine):
+    reports = []
+    hosting = SessionHosting(
+        kernel, lambda: start(kernel, [f"--sim={machine.sim}"]), reports.append
+    )
+    make_device(kernel, machine)
+
+    assert hosting.devices_changed([PATH]) == ["vol0 is served by this session."]
+    assert hosting.problem(PATH) == ""
+    assert hosting.served_here() == [PATH]
+    with SimDisk.open(machine.sim, PATH) as disk:
+        disk.write(0, b"x" * 512)
+
+    hosting.hand_over()
+    assert hosting.served_here() == []
+    assert hosting.problem(PATH) == ""
+    assert machine.service_pid() != os.getpid()
+    with SimDisk.open(machine.sim, PATH) as disk:
+        assert disk.read(0, 1) == b"x" * 512
+
+
+def test_a_session_leaves_the_devices_to_a_service_that_runs(kernel, machine):
+    service = machine.serve()
+    hosting = SessionHosting(kernel, lambda: pytest.fail("a service runs"), lambda _: None)
+    make_device(kernel, machine)
+
+    assert hosting.devices_changed([PATH]) == [
+        f"vol0 is served by the service (process {service.pid})."
+    ]
+    assert hosting.served_here() == []
+
+
+def test_a_device_that_cannot_be_served_is_an_error_that_says_why(kernel, machine):
+    hosting = SessionHosting(kernel, lambda: None, lambda _: None)
+    make_device(kernel, machine, with_file=False)
+    try:
+        with pytest.raises(RunnerError) as caught:
+            hosting.devices_changed([PATH])
+        assert "vol0.img" in str(caught.value)
+    finally:
+        hosting.close()
+
+
+def test_a_closed_session_leaves_its_devices_blocked(kernel, machine):
+    hosting = SessionHosting(kernel, lambda: None, lambda _: None)
+    make_device(kernel, machine)
+    hosting.devices_changed([PATH])
+    hosting.close()
+
+    assert kernel.configfs.read(f"{PATH}/action/block_dev") == "blocked"
+    assert Hosting(kernel, lambda: None).problem(PATH) == "no runner"
+
+
+def test_a_device_deleted_while_it_is_served(kernel, machine):
+    hosting = SessionHosting(kernel, lambda: None, lambda _: None)
+    made = make_device(kernel, machine)
+    hosting.devices_changed([PATH])
+    made.delete()
+
+    wait_until(lambda: hosting.served_here() == [])
+    hosting.close()
+    assert not kernel.configfs.exists("core/user_0")
