@@ -167,6 +167,9 @@ class RealSystem:
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.mount(b"configfs", os.fsencode(self._configfs), b"configfs", 0, None) != 0:
             reason = os.strerror(ctypes.get_errno())
+            if os.path.ismount(self._configfs):
+                # Another process mounted it since it was looked at (EBUSY).
+                return
             raise HostError(
                 f"configfs cannot be mounted at {self._configfs}: {reason}", path=self._configfs
             )

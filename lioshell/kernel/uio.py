@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 NODE_TIMEOUT_S: Final = 5.0
 _NODE_INTERVAL_S: Final = 0.02
+_MAPS_TIMEOUT_S: Final = 0.05
+_MAPS_INTERVAL_S: Final = 0.001
 _KOBJECT_UEVENT: Final = 15
 _KERNEL_GROUP: Final = 1
 _MESSAGE_SIZE: Final = 16384
@@ -53,7 +55,7 @@ def read_device(sysfs_root: str, uio_name: str) -> UioDevice | None:
         name = _read_text(f"{folder}/name")
         if not name.startswith(_NAME_PREFIX):
             return None
-        size_bytes = int(_read_text(f"{folder}/maps/map0/size"), 16)
+        size_bytes = int(_read_when_there(f"{folder}/maps/map0/size"), 16)
         parts = name.split("/", 3)
         return UioDevice(
             uio_name=uio_name,
@@ -69,6 +71,22 @@ def read_device(sysfs_root: str, uio_name: str) -> UioDevice | None:
 def _read_text(path: str) -> str:
     with open(path, encoding="utf-8", errors="surrogateescape") as file:
         return file.read().rstrip("\n")
+
+
+def _read_when_there(path: str) -> str:
+    """Read an attribute that the kernel adds just after the event that announced its device.
+
+    __uio_register_device sends no event after it has added the maps. FileNotFoundError when it
+    does not come: the device is on its way out.
+    """
+    deadline = time.monotonic() + _MAPS_TIMEOUT_S
+    while True:
+        try:
+            return _read_text(path)
+        except FileNotFoundError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(_MAPS_INTERVAL_S)
 
 
 class RealUioHandle:

@@ -46,9 +46,9 @@ class Command:
         position = 0
         total = len(view)
         for part in self.data:
-            size = min(len(part), total - position)
-            if size <= 0:
+            if position >= total:
                 break
+            size = min(len(part), total - position)
             part[:size] = view[position : position + size]
             position += size
         return position

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lioshell.errors import LioshellError, LockedError
 from lioshell.runner.device import ServedDevice
+from lioshell.runner.gate import Gate
 from lioshell.runner.rescan import Rescan
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Supervisor:
         self._make_unit = make_unit
         self._loop = loop
         self._report = report
+        self._gate = Gate(kernel.configfs, report)
         loop.on_detached = self._detached
         loop.report = report
         self._served: dict[str, ServedDevice] = {}
@@ -197,6 +199,8 @@ class Supervisor:
                 self._take_over(device, handle, unit)
                 return
             except (LioshellError, OSError) as error:
+                if device not in self._kernel.uio.devices():
+                    return
                 problem = reason(error)
         else:
             if unit is not None:
@@ -208,21 +212,20 @@ class Supervisor:
 
     def _take_over(self, device: UioDevice, handle: UioHandle, unit: LogicalUnit) -> None:
         """Start to serve an opened device, its commands in flight retried; or close both."""
-        configfs = self._kernel.configfs
-        block_path = f"{device.configfs_path}/action/block_dev"
+        gate = self._gate
         served: ServedDevice | None = None
-        unblock = False
+        was_open = False
         try:
-            unblock = configfs.read(block_path) == "unblocked"
-            configfs.write(block_path, "1")
-            # 1: what is in flight is answered BUSY (tcmu_reset_ring).
-            configfs.write(f"{device.configfs_path}/action/reset_ring", "1")
+            gate.await_enabled(device)
+            was_open = gate.is_open(device)
+            gate.close(device)
+            gate.retry_in_flight(device)
             served = ServedDevice(device, handle, unit, self._report)
             with self._state_lock:
                 self._served[device.uio_name] = served
                 self._notes.pop(device, None)
             self._loop.add(served)
-            configfs.write(block_path, "0")
+            gate.open(device)
         except BaseException:
             if served is not None:
                 self._forget(served)
@@ -230,15 +233,15 @@ class Supervisor:
             else:
                 self._close_unit(device, unit)
                 handle.close()
-            if unblock:
-                self._set_blocked(device, blocked=False)
+            if was_open:
+                gate.try_open(device)
             raise
 
     def _release(self, served: ServedDevice, *, leave_blocked: bool) -> None:
         """Give one device up, in the loop's thread."""
 
         def release() -> None:
-            self._set_blocked(served.device, blocked=True)
+            self._gate.try_close(served.device)
             try:
                 served.drain_all()
             except (LioshellError, OSError) as error:
@@ -249,7 +252,7 @@ class Supervisor:
         if self._forget(served):
             self._loop.call(release)
             if not leave_blocked:
-                self._set_blocked(served.device, blocked=False)
+                self._gate.try_open(served.device)
 
     def _detached(self, served: ServedDevice, error: Exception) -> None:
         """The loop has dropped a device: it was removed, or its ring is broken."""
@@ -259,7 +262,7 @@ class Supervisor:
             self._rescan.request()
             return
         # Blocked, initiators get BUSY instead of waiting for an answer that nobody gives.
-        self._set_blocked(served.device, blocked=True)
+        self._gate.try_close(served.device)
         self._note(served.device, BROKEN, reason(error))
 
     def _forget(self, served: ServedDevice) -> bool:
@@ -276,14 +279,6 @@ class Supervisor:
             self._notes[device] = note
         if message and not known:
             self._report(f"{device.configfs_path} is not served: {message}")
-
-    def _set_blocked(self, device: UioDevice, *, blocked: bool) -> None:
-        try:
-            path = f"{device.configfs_path}/action/block_dev"
-            self._kernel.configfs.write(path, "1" if blocked else "0")
-        except LioshellError as error:
-            if self._kernel.configfs.exists(device.configfs_path):
-                self._report(f"{device.configfs_path}: {error}")
 
     def _close_unit(self, device: UioDevice, unit: LogicalUnit) -> None:
         try:

@@ -141,7 +141,7 @@ def backing_file(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def block_device(tmp_path: Path) -> Iterator[str]:
+def block_device(kernel: Kernel, tmp_path: Path) -> Iterator[str]:
     """A block device that nothing else uses: a simulated disk, or a loop device."""
     if not REAL:
         yield "/dev/sdb"
@@ -149,6 +149,10 @@ def block_device(tmp_path: Path) -> Iterator[str]:
     path = tmp_path / "loop.img"
     with path.open("wb") as file:
         file.truncate(16 << 20)
+    try:
+        kernel.system.load_module("loop")
+    except HostError as error:
+        pytest.skip(f"no loop device: {error}")
     made = subprocess.run(
         ["losetup", "-f", "--show", str(path)], capture_output=True, text=True, check=False
     )

@@ -55,7 +55,8 @@ class SimConfigfs(RealConfigfs):
             raise refusal("read", full, errno.EISDIR)
         if not mode & stat.S_IRUSR:
             raise refusal("read", full, errno.EACCES)
-        text = super().read(path)
+        with locked(self._root, shared=True):
+            text = super().read(path)
         folder, _, name = path.rpartition("/")
         if name == "nexus" and not text:
             # tcm_loop.c, tcm_loop_tpg_nexus_show.
@@ -114,13 +115,23 @@ class SimConfigfs(RealConfigfs):
 
 
 @contextmanager
-def locked(sim_root: str) -> Iterator[None]:
-    """Hold the lock under which a simulated kernel is changed; it ends with the process."""
+def locked(sim_root: str, *, shared: bool = False) -> Iterator[None]:
+    """Hold the lock under which a simulated kernel is changed, or `shared` read.
+
+    It ends with the process at the latest. Who may only look at the folder reads without it.
+    """
     import fcntl
 
-    descriptor = os.open(f"{sim_root}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    flags = os.O_RDONLY if shared else os.O_RDWR | os.O_CREAT
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        descriptor = os.open(f"{sim_root}/lock", flags | os.O_CLOEXEC, 0o600)
+    except OSError:
+        if not shared:
+            raise
+        yield
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)

@@ -9,6 +9,7 @@ the target core it gives up on one that nobody answers.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import mmap
 import os
@@ -25,6 +26,7 @@ from lioshell.kernel.sim.uio_state import (
     DeviceState,
     Fifo,
     is_owned,
+    is_region_of,
     region_path,
     run_folder,
 )
@@ -53,13 +55,18 @@ class Answer(NamedTuple):
 
 
 class Nexus:
-    """One initiator's access to one device, for one thread; a device has one at a time."""
+    """One initiator's access to one device, for one thread; a device has one at a time.
+
+    Raises FileNotFoundError when the device has gone, ConflictError when it has an initiator.
+    """
 
     def __init__(self, sim_root: str, device: UioDevice, timeout_s: float) -> None:
         self._sim_root = sim_root
         self._device = device
         self._timeout_s = timeout_s
         with contextlib.ExitStack() as undo:
+            region_fd = os.open(region_path(sim_root, device.uio_name), os.O_RDWR | os.O_CLOEXEC)
+            undo.callback(os.close, region_fd)
             lock_path = f"{run_folder(sim_root, device.uio_name)}/{INITIATOR_LOCK}"
             lock_fd = os.open(lock_path, os.O_RDWR | os.O_CLOEXEC)
             undo.callback(os.close, lock_fd)
@@ -77,7 +84,10 @@ class Nexus:
             undo.callback(self._to_user.close)
             self._from_user = Fifo(sim_root, device.uio_name, TO_KERNEL)
             undo.callback(self._from_user.close)
-            self._map = _map_region(region_path(sim_root, device.uio_name), device.map_size_bytes)
+            # All was opened by name: another device may have got the number in between.
+            if not is_region_of(region_fd, sim_root, device.uio_name):
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), device.uio_name)
+            self._map = mmap.mmap(region_fd, device.map_size_bytes)
             undo.callback(self._map.close)
             with self._state.locked():
                 self._state.take_reset()  # one before this initiator's time
@@ -207,11 +217,3 @@ class Nexus:
         """Let go of the device."""
         self._ring.close()
         self._closing.close()
-
-
-def _map_region(path: str, size_bytes: int) -> mmap.mmap:
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        return mmap.mmap(fd, size_bytes)
-    finally:
-        os.close(fd)

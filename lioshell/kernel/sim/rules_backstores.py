@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each kind of backstore does with control, enable, removal, and shows in info.
 
-drivers/target/target_core_iblock.c, _file.c, _rd.c, _pscsi.c: *_set_configfs_dev_params,
-*_configure_device, *_show_configfs_dev_params. The user backstore has a file of its own.
+drivers/target/target_core_iblock.c, _file.c, _rd.c: *_set_configfs_dev_params,
+*_configure_device, *_show_configfs_dev_params. Pass-through and user have files of their own.
 """
 
 from __future__ import annotations
@@ -74,6 +74,10 @@ def backstore_for(prefix: str) -> Backstore:
         from lioshell.kernel.sim.rules_user import User
 
         return User()
+    if prefix == "pscsi":
+        from lioshell.kernel.sim.rules_pscsi import Pscsi
+
+        return Pscsi()
     return _KINDS.get(prefix, Backstore)()
 
 
@@ -235,62 +239,6 @@ class Ramdisk(Backstore):
         )
 
 
-class Pscsi(Backstore):
-    """A SCSI device, passed through."""
-
-    revision = ""
-    passthrough = True
-    _keys = ("scsi_host_id", "scsi_channel_id", "scsi_target_id", "scsi_lun_id")
-
-    def control(self, sim: Simulation, device: str, text: str) -> None:
-        for key, value in options(text, self._keys):
-            number = option_int(value)
-            if number is not None:
-                sim.tree.change_state(device, **{key: number})
-
-    def configure(self, sim: Simulation, device: str) -> dict[str, int]:
-        state = _state(sim, device)
-        path = sim.tree.value(f"{device}/udev_path")
-        if any(key not in state for key in self._keys[1:]) or not path:
-            raise Refused(errno.EINVAL)
-        address = ":".join(str(state.get(key, "")) for key in self._keys)
-        known = sim.disks.addresses()
-        if not any(other.split(":")[0] == address.split(":")[0] for other in known):
-            raise Refused(errno.EINVAL)
-        if address not in known:
-            raise Refused(errno.ENODEV)
-        disk = find_disk(sim, path)
-        if disk.read_only:
-            raise Refused(errno.EACCES)
-        if not sim.disks.claim(disk, device):
-            raise Refused(errno.EBUSY)
-        sim.tree.change_state(device, dev=path, firmware_serial=True)
-        for name, text in (("vendor_id", "LIOSIM  "), ("product_id", f"{'simulated disk':16}")):
-            sim.tree.put(f"{device}/wwn/{name}", f"{text}\n")
-        sim.tree.put(f"{device}/wwn/revision", "1.0 \n")
-        serial = f"T10 VPD Unit Serial Number: {disk.name}\n"
-        sim.tree.put(f"{device}/wwn/vpd_unit_serial", serial)
-        return {
-            "hw_block_size": BLOCK_SIZE_BYTES,
-            "hw_max_sectors": _UINT_MAX,
-            "hw_queue_depth": _QUEUE_DEPTH,
-        }
-
-    def destroy(self, sim: Simulation, device: str) -> None:
-        sim.disks.release(_state(sim, device)["dev"], device)
-
-    def info(self, sim: Simulation, device: str) -> str:
-        state = _state(sim, device)
-        host, channel, target, lun = (state.get(key, 0) for key in self._keys)
-        text = (
-            f"SCSI Device Bus Location: Channel ID: {channel} Target ID: {target}"
-            f" LUN: {lun} Host ID: {host}\n"
-        )
-        if "dev" in state:
-            text += "        Vendor: LIOSIM   Model: simulated disk   Rev: 1.0 \n"
-        return text
-
-
 def find_disk(sim: Simulation, path: str) -> Disk:
     """Return the block device at a path; raises Refused as blkdev_get_by_path does."""
     disk = sim.disks.find(path)
@@ -312,5 +260,4 @@ _KINDS: dict[str, type[Backstore]] = {
     "iblock": Block,
     "fileio": Fileio,
     "rd_mcp": Ramdisk,
-    "pscsi": Pscsi,
 }

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of the iSCSI fabric: names, portals, CHAP files, parameters, and what hangs together.
+"""Rules of the iSCSI fabric: names, CHAP files, parameters, and what hangs together.
 
-drivers/target/iscsi/iscsi_target_configfs.c, _tpg.c, _nodeattrib.c, _parameters.c, _login.c.
+drivers/target/iscsi/iscsi_target_configfs.c, _tpg.c, _nodeattrib.c, _parameters.c.
 """
 
 from __future__ import annotations
 
 import errno
-import ipaddress
 import os
 import re
 from typing import TYPE_CHECKING
 
 from lioshell.kernel.sim.rules_fabric import FabricRules
+from lioshell.kernel.sim.rules_iscsi_portals import check_portal, portal_attributes
 from lioshell.kernel.sim.schema import READ_ONLY, READ_WRITE, Attribute, Made, read_only
 from lioshell.kernel.sim.values import Refused, switch, unsigned
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from lioshell.kernel.sim.schema import Write
     from lioshell.kernel.sim.simulation import Simulation
-
-    _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _NAME_MAX = 223
 _AUTH_MAX = 255
@@ -74,10 +72,7 @@ class IscsiRules(FabricRules):
             "cmdsn_depth": Attribute("", READ_WRITE, _store_cmdsn_depth),
             "tag": Attribute("", READ_WRITE, _store_tag),
         }
-        self.portal_attributes = {
-            "iser": Attribute("0\n", READ_WRITE, _store_iser),
-            "cxgbit": Attribute("0\n", READ_WRITE, _store_cxgbit),
-        }
+        self.portal_attributes = portal_attributes()
 
     def store(self, group: str, name: str) -> Callable[[Write], str | None] | None:
         if group in ("tpg_auth", "acl_auth", "discovery_auth"):
@@ -114,22 +109,7 @@ class IscsiRules(FabricRules):
         )
 
     def make_portal(self, sim: Simulation, folder: str, name: str) -> Made:
-        """Check a portal; every reason that the kernel has ends in EINVAL."""
-        address, port = _parse_portal(name)
-        own_target = folder.split("/")[1]
-        clash = False
-        for target, other, other_port in _portals(sim, folder.split("/", maxsplit=1)[0]):
-            if other_port != port:
-                continue
-            if _same_portal(address, other):
-                if target == own_target:
-                    raise Refused(errno.EINVAL)
-                # Another target listens there: the kernel shares its socket.
-                return Made()
-            clash = clash or _overlap(address, other)
-        if clash:
-            raise Refused(errno.EINVAL)
-        return Made()
+        return check_portal(sim, folder, name)
 
     def set_enabled(self, write: Write) -> str:
         flag = switch(write.value)
@@ -138,62 +118,6 @@ class IscsiRules(FabricRules):
         if flag and enforced and tree.value(write.path) == "0":
             _set_auth_method(write.sim, write.folder, enforced=True)
         return f"{int(flag)}\n"
-
-
-def _parse_portal(name: str) -> tuple[_Address, int]:
-    """Split "0.0.0.0:3260" or "[::0]:3260"."""
-    match = re.fullmatch(r"\[([^\]]*)\][^:]*:(.*)|([^\[\]:]*):(.*)", name)
-    if match is None:
-        raise Refused(errno.EINVAL)
-    text = match[1] if match[1] is not None else match[3]
-    port = match[2] if match[2] is not None else match[4]
-    try:
-        return ipaddress.ip_address(text), unsigned(port, 16)
-    except (ValueError, Refused):
-        raise Refused(errno.EINVAL) from None
-
-
-def _portals(sim: Simulation, fabric: str) -> list[tuple[str, _Address, int]]:
-    """Return target, address and port of every portal there is."""
-    tree = sim.tree
-    return [
-        (target, *_parse_portal(portal))
-        for target in tree.names(fabric)
-        if target != "discovery_auth"
-        for tpg in tree.names(f"{fabric}/{target}")
-        if "tpgt_" in tpg
-        for portal in tree.names(f"{fabric}/{target}/{tpg}/np")
-    ]
-
-
-def _same_portal(new: _Address, there: _Address) -> bool:
-    """Compare as iscsit_check_np_match does, for which "any" is the same in IPv4 and IPv6."""
-    if new.version == there.version:
-        return int(new) == int(there)
-    return int(new) == 0
-
-
-def _overlap(new: _Address, there: _Address) -> bool:
-    """Tell whether the second socket cannot listen: one of them listens on every address."""
-    if int(new) == 0:
-        return new.version == 6 or there.version == 4
-    if int(there) == 0:
-        return there.version == 6 or new.version == 4
-    return False
-
-
-def _store_iser(write: Write) -> str:
-    """iSER needs no RDMA device to be switched on (ib_isert listens on any address)."""
-    number = unsigned(write.value)
-    if number > 1:
-        raise Refused(errno.EINVAL)
-    return f"{number}\n"
-
-
-def _store_cxgbit(write: Write) -> None:
-    """The simulated machine has no Chelsio card."""
-    if unsigned(write.value):
-        raise Refused(errno.EINVAL)
 
 
 def _store_cpus(write: Write) -> str:

@@ -24,6 +24,7 @@ from lioshell.kernel.sim.uio_state import (
     TO_USER,
     DeviceState,
     Fifo,
+    is_region_of,
     region_path,
     run_folder,
     take_ownership,
@@ -219,11 +220,17 @@ class SimUioHandle:
             undo.callback(self._from_kernel.close)
             self._to_kernel = Fifo(sim_root, uio_name, TO_KERNEL)
             undo.callback(self._to_kernel.close)
+            # All was opened by name: another device may have got the number in between.
+            if not is_region_of(fd, sim_root, uio_name):
+                raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), uio_name)
             self._map = mmap.mmap(fd, size_bytes)
             self._fd = fd
             undo.pop_all()
-        # A uio file counts events from its open on (uio_open): earlier ones wake nobody.
+        # A uio file counts events from its open on (uio_open): earlier ones wake nobody. A removal
+        # is no event, it stays readable.
         self._from_kernel.drain()
+        if self._state.removed:
+            self._from_kernel.signal()
 
     @property
     def map(self) -> mmap.mmap:

@@ -48,6 +48,15 @@ def region_path(sim_root: str, uio_name: str) -> str:
     return f"{sim_root}/dev/{uio_name}"
 
 
+def is_region_of(fd: int, sim_root: str, uio_name: str) -> bool:
+    """Tell whether an open region is the one of the device that has this name now."""
+    try:
+        now = os.stat(region_path(sim_root, uio_name))
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(now, os.fstat(fd))
+
+
 def take_ownership(fd: int) -> bool:
     """Lock an open region exclusively, as opening /dev/uioN does; False when somebody has it.
 

@@ -155,10 +155,13 @@ class Guest:
         self.run(script, timeout_s=COPY_TIMEOUT_S, check=True)
         archive.unlink()
 
-    def pytest(self, *arguments: str, timeout_s: float = 600) -> Report:
+    def pytest(
+        self, *arguments: str, timeout_s: float = 600, env: Mapping[str, str] | None = None
+    ) -> Report:
         """Run pytest in the guest on files of the pushed project, and return what it reported."""
         words = ["python3", "-m", "pytest", *project.PYTEST_OPTIONS, *arguments]
-        result = self.run(words, timeout_s, env=project.ENVIRONMENT, cwd=project.FOLDER)
+        environment = {**project.ENVIRONMENT, **(env or {})}
+        result = self.run(words, timeout_s, env=environment, cwd=project.FOLDER)
         xml = self.run(["cat", project.PYTEST_REPORT])
         if xml.rc != 0:
             raise CommandError(f"pytest in the guest wrote no report\n{result}")

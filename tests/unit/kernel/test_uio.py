@@ -84,6 +84,27 @@ def test_what_is_no_tcmu_device_is_left_out(machine: Machine) -> None:
     assert [device.name for device in machine.uio.devices()] == ["good"]
 
 
+def test_a_device_whose_maps_are_just_being_added_is_seen(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel's event comes before the attributes that say how much to map."""
+    monkeypatch.setattr("lioshell.kernel.uio._MAPS_TIMEOUT_S", 20.0)
+    machine.add("uio0", "tcm-user/0/vol0/file/x")
+    maps = machine.sys / "class/uio/uio0/maps"
+    later = machine.sys / "later"
+    maps.rename(later)
+    timer = threading.Timer(0.02, later.rename, (maps,))
+    timer.start()
+    assert [device.name for device in machine.uio.devices()] == ["vol0"]
+    timer.join()
+
+
+def test_a_device_that_loses_its_maps_is_going(machine: Machine) -> None:
+    machine.add("uio0", "tcm-user/0/vol0/file/x")
+    (machine.sys / "class/uio/uio0/maps").rename(machine.sys / "gone")
+    assert machine.uio.devices() == []
+
+
 def test_a_device_is_opened_and_mapped(machine: Machine) -> None:
     machine.add("uio0", "tcm-user/0/vol0/file/x")
     machine.node("uio0")

@@ -45,6 +45,7 @@ class ActionConfigfs:
         self.sim = sim
         self.log: list[tuple[str, str]] = []
         self.refuse = ""
+        self.enabled: Callable[[], str] = lambda: "1"
 
     def _uio_name(self, path: str) -> str:
         for device in SimUio(self.sim).devices():
@@ -56,6 +57,9 @@ class ActionConfigfs:
         return any(d.configfs_path == path for d in SimUio(self.sim).devices())
 
     def read(self, path: str) -> str:
+        if path.endswith("/enable"):
+            self._uio_name(path)
+            return self.enabled()
         assert path.endswith("/action/block_dev")
         return "blocked" if uio.is_blocked(self.sim, self._uio_name(path)) else "unblocked"
 
@@ -436,6 +440,45 @@ def test_a_refused_takeover_leaves_nothing_behind(bench: Bench, refused: str) ->
     assert runner.states() == {"vol0": "served"}
 
 
+def test_a_device_that_is_still_being_enabled_is_waited_for(bench: Bench) -> None:
+    """The uio device appears in the middle of the write to `enable`."""
+    bench.device()
+    runner = bench.runner()
+    answers = iter(["0", "0", "1"])
+    runner.configfs.enabled = lambda: next(answers)
+    runner.supervisor.scan()
+    assert runner.states() == {"vol0": "served"}
+
+
+def test_an_enable_that_does_not_end_hangs_nobody(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lioshell.runner.gate.ENABLE_TIMEOUT_S", 0.05)
+    bench.device()
+    runner = bench.runner()
+    runner.configfs.enabled = lambda: "0"
+    runner.supervisor.scan()
+    assert runner.states() == {"vol0": "broken"}
+    assert "not finished enabling" in runner.reports[0]
+    assert runner.configfs.log == []
+    SimUio(bench.sim).open(SimUio(bench.sim).devices()[0]).close()
+
+
+def test_a_device_that_goes_while_it_is_taken_over_is_no_news(bench: Bench) -> None:
+    bench.device()
+    runner = bench.runner()
+
+    def remove() -> str:
+        uio.unregister(bench.sim, "uio0")
+        return "1"
+
+    runner.configfs.enabled = remove
+    runner.supervisor.scan()
+    assert runner.states() == {}
+    assert runner.reports == []
+    assert bench.units["vol0"].closed
+
+
 def test_a_ring_of_another_version_is_broken(bench: Bench) -> None:
     bench.device()
     with open(f"{bench.sim}/dev/uio0", "r+b") as file:
@@ -487,7 +530,9 @@ def test_an_open_that_fails_otherwise_is_shown(
     assert bench.units["vol0"].closed
 
 
-def test_a_slow_storage_delays_no_other_device(bench: Bench) -> None:
+def test_a_slow_storage_delays_no_other_device(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened = threading.Event()
     opening = threading.Event()
 
@@ -507,13 +552,8 @@ def test_a_slow_storage_delays_no_other_device(bench: Bench) -> None:
     with bench.disk("vol0") as disk:
         disk.write(0, b"!" * BLOCK)
     # Nor does it keep a clean stop from ending: what it opens later is closed again.
-    import lioshell.runner.supervisor as module
-
-    module_timeout, module.RELEASE_TIMEOUT_S = module.RELEASE_TIMEOUT_S, 0.05  # type: ignore[misc]
-    try:
-        runner.supervisor.release_all()
-    finally:
-        module.RELEASE_TIMEOUT_S = module_timeout  # type: ignore[misc]
+    monkeypatch.setattr("lioshell.runner.supervisor.RELEASE_TIMEOUT_S", 0.05)
+    runner.supervisor.release_all()
     assert bench.units["vol0"].closed
     opened.set()
     eventually(lambda: "slow" in bench.units and bench.units["slow"].closed)
@@ -548,12 +588,14 @@ def test_removal_in_the_middle_of_traffic(bench: Bench) -> None:
     bench.device("calm")
     eventually(lambda: runner.states() == {"busy": "served", "calm": "served"})
     removed: list[RunnerError] = []
+    writing = threading.Event()
 
     def hammer() -> None:
         with bench.disk("busy") as disk:
             try:
                 while True:
                     disk.write(0, b"b" * BLOCK)
+                    writing.set()
             except RunnerError as error:
                 removed.append(error)
 
@@ -561,6 +603,7 @@ def test_removal_in_the_middle_of_traffic(bench: Bench) -> None:
     writer.start()
     with bench.disk("calm") as disk:
         disk.write(0, b"c" * BLOCK)
+        assert writing.wait(LONG_S)
         uio.unregister(bench.sim, "uio0")
         writer.join(LONG_S)
         assert "has been removed" in str(removed[0])

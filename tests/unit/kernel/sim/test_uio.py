@@ -17,7 +17,7 @@ from lioshell.errors import NotFoundError
 from lioshell.kernel.ports import UioDevice
 from lioshell.kernel.sim import uio
 from lioshell.kernel.sim.uio import SimUio
-from lioshell.kernel.sim.uio_state import TO_KERNEL, TO_USER, DeviceState, Fifo
+from lioshell.kernel.sim.uio_state import TO_KERNEL, TO_USER, DeviceState, Fifo, is_region_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -159,6 +159,45 @@ def test_a_vanished_device_cannot_be_opened(sim: str) -> None:
         SimUio(sim).open(device)
     assert caught.value.errno == errno.ENOENT
     SimUio(sim).open(SimUio(sim).devices()[0]).close()
+
+
+def test_a_removal_in_the_middle_of_an_open_is_noticed(
+    sim: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name goes to an equal device: the handle must not mix the two."""
+    device = add(sim)
+    real = DeviceState
+
+    def replace(*arguments: str) -> DeviceState:
+        monkeypatch.setattr(uio, "DeviceState", real)
+        uio.unregister(sim, "uio0")
+        assert add(sim) == device
+        return real(*arguments)
+
+    monkeypatch.setattr(uio, "DeviceState", replace)
+    with pytest.raises(OSError, match="No such file") as caught:
+        SimUio(sim).open(device)
+    assert caught.value.errno == errno.ENOENT
+    SimUio(sim).open(device).close()
+
+
+def test_a_removal_just_before_the_first_look_is_not_lost(
+    sim: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = add(sim)
+    real = is_region_of
+
+    def remove(*arguments: object) -> bool:
+        answer = real(*arguments)  # type: ignore[arg-type]
+        uio.unregister(sim, "uio0")
+        return answer
+
+    monkeypatch.setattr(uio, "is_region_of", remove)
+    handle = SimUio(sim).open(device)
+    assert readable(handle.fileno())
+    with pytest.raises(OSError, match="Input/output"):
+        handle.read_event()
+    handle.close()
 
 
 def test_events_before_the_open_wake_nobody(sim: str) -> None:

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contract suite on the real kernel: what the simulated one promises is what LIO does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.kernel.vm import Guest
+
+
+def test_the_contract_holds_on_the_real_kernel(guest: Guest) -> None:
+    guest.run("lioshell ls", check=True)
+    report = guest.pytest("tests/contract", timeout_s=600, env={"LIOSHELL_CONTRACT": "real"})
+    print(report)
+    if not report.ok or report.of("skipped"):
+        pytest.fail(str(report), pytrace=False)
