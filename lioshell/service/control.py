@@ -42,17 +42,23 @@ class ControlServer:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             os.makedirs(self._folder, mode=0o700, exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):  # a socket of an older process, same PID
-                os.unlink(os.path.join(self._folder, self._name))
-            with _socket_address(self._folder, self._name) as address:
+            with contextlib.suppress(FileNotFoundError):  # of an older process with this PID
+                os.unlink(os.path.join(self._folder, f".{self._name}"))
+            # A client that is refused takes the socket for a dead one's: it gets its name only
+            # once it listens.
+            with _socket_address(self._folder, f".{self._name}") as address:
                 self._socket.bind(address)
+            self._socket.listen(16)
+            os.rename(
+                os.path.join(self._folder, f".{self._name}"),
+                os.path.join(self._folder, self._name),
+            )
         except OSError as error:
             self._socket.close()
             raise HostError(
                 f"{self._folder} cannot hold a socket: {os.strerror(error.errno or 0)}",
                 hint="Run as root, or try the simulated kernel: lioshell --sim",
             ) from error
-        self._socket.listen(16)
         self._thread = threading.Thread(target=self._accept, name="control", daemon=True)
         self._thread.start()
 
@@ -89,16 +95,24 @@ class ControlServer:
 
 
 def ask_all(run_dir: str, request: dict[str, Any], timeout_s: float = 5.0) -> list[dict[str, Any]]:
-    """Ask every serving process, and return the answers; sockets of dead ones are removed."""
+    """Ask every serving process, and return the answers; sockets of dead ones are removed.
+
+    Raises HostError where only root may ask.
+    """
     folder = os.path.join(run_dir, "hosts")
     try:
         names = sorted(os.listdir(folder))
+    except PermissionError as error:
+        raise HostError(
+            "Only root can see who serves the user: devices", hint="Run it as root."
+        ) from error
     except OSError:
-        # None has ever served here, or it is not ours to ask.
+        # None has ever served here.
         return []
     answers = []
     for name in names:
-        if name == f"{os.getpid()}.sock" or not name.endswith(".sock"):
+        if name == f"{os.getpid()}.sock" or not name[:-5].isdigit():
+            # This process itself, or a socket that does not listen yet.
             continue
         answer = _ask(folder, name, request, timeout_s)
         if answer is not None:

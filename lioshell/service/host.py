@@ -74,6 +74,9 @@ class Host:
         if request.get("op") == "wait":
             path = str(request["path"])
             deadline = time.monotonic() + float(request.get("timeout_s", 10))
+            if self.problem(path):
+                # No event tells that another process has let go of a device: look again.
+                self.scan()
             with self._changed:
                 while self._waiting(path) and time.monotonic() < deadline:
                     self._changed.wait(_RECHECK_S)

@@ -12,7 +12,7 @@ import fcntl
 import os
 from typing import TYPE_CHECKING, Any
 
-from lioshell.errors import LockedError, RunnerError
+from lioshell.errors import HostError, LockedError, RunnerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _ATTACH_TIMEOUT_S = 15.0
 NO_RUNNER = "no runner"
+HIDDEN_RUNNER = "runner visible to root only"
 
 
 def service_lock_path(run_dir: str) -> str:
@@ -99,7 +100,10 @@ class Hosting:
 
     def problem(self, path: str) -> str:
         """Return what keeps a device from being served, "" where it is served."""
-        answers = self._ask({"op": "status"})
+        try:
+            answers = self._ask({"op": "status"})
+        except HostError:
+            return HIDDEN_RUNNER
         states = [a["devices"][path] for a in answers if path in a.get("devices", {})]
         if "" in states:
             return ""
@@ -158,9 +162,10 @@ class SessionHosting(Hosting):
         return [] if self._host is None else self._host.served()
 
     def hand_over(self) -> None:
-        """Give the devices to a service that outlives this session."""
+        """Give the devices to a service that outlives this session: the one that runs, or a new."""
+        paths = self.served_here()
         self.close()
-        self._start_service()
+        super().devices_changed(paths)
 
     def close(self) -> None:
         """Give up the devices, blocked: initiators retry until somebody takes over."""

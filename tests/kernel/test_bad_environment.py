@@ -55,8 +55,14 @@ def test_others_may_look_and_not_change(guest: Guest) -> None:
     guest.run("lioshell ls", check=True)
     looked = guest.run(NOBODY + "lioshell ls", check=True)
     refused = guest.run(NOBODY + "lioshell /backstores/ramdisk create r1 1M")
+    create = "lioshell /backstores/user:file create hidden 1M /srv/hidden.img"
+    guest.run(f"mkdir -p /srv; {create}", check=True)
+    served = guest.run(NOBODY + "lioshell /backstores/user:file ls", check=True)
+    delete = "lioshell /backstores/user:file delete hidden; rm /srv/hidden.img"
+    guest.run(delete, check=True)
 
     assert "o- backstores" in looked.stdout
+    assert "runner visible to root only" in served.stdout
     assert refused.rc == 6
     assert "root" in refused.stderr
     assert guest.run(f"ls {TARGET}/core").stdout == "alua\n"

@@ -51,6 +51,19 @@ def test_a_session_serves_its_own_devices_and_hands_them_over(kernel, machine):
         assert disk.read(0, 1) == b"x" * 512
 
 
+def test_a_session_hands_over_to_a_service_that_was_started_after_it(kernel, machine):
+    hosting = SessionHosting(kernel, lambda: pytest.fail("a service runs"), lambda _: None)
+    make_device(kernel, machine)
+    hosting.devices_changed([PATH])
+    service = machine.serve()
+    wait_until(lambda: hosting.problem(PATH) == "")
+
+    hosting.hand_over()
+
+    assert machine.service_pid() == service.pid
+    assert machine.problem() == ""
+
+
 def test_a_session_leaves_the_devices_to_a_service_that_runs(kernel, machine):
     service = machine.serve()
     hosting = SessionHosting(kernel, lambda: pytest.fail("a service runs"), lambda _: None)
