@@ -44,10 +44,10 @@ class ChangeLock:
             ) from error
         try:
             self._acquire(descriptor)
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"process {os.getpid()} ({command})".encode(), 0)
+            holder = f"process {os.getpid()} ({command})"
+            _note(descriptor, holder.encode(errors="backslashreplace"))
             yield
-            os.ftruncate(descriptor, 0)
+            _note(descriptor, b"")
         finally:
             os.close(descriptor)
 
@@ -66,3 +66,10 @@ class ChangeLock:
                         path=self._path,
                     ) from None
                 time.sleep(_RETRY_S)
+
+
+def _note(descriptor: int, text: bytes) -> None:
+    """Replace what the file says; on a full disk others wait without knowing for whom."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, text, 0)

@@ -5,11 +5,18 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lioshell.config import saved_file
 from lioshell.config.restore_objects import restore_storage_object, restore_target
-from lioshell.errors import ConflictError, DocumentError, LioshellError, NotFoundError
+from lioshell.errors import (
+    ConflictError,
+    DocumentError,
+    HostError,
+    LioshellError,
+    NotFoundError,
+)
 from lioshell.lio.backstores import find_storage_object, list_storage_objects
 from lioshell.lio.fabrics import Fabric
 
@@ -20,6 +27,10 @@ if TYPE_CHECKING:
     from lioshell.lio.root import Lio
 
     Serve = Callable[[str], str]
+
+_CREDENTIALS = ("userid", "password", "mutual_userid", "mutual_password")
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""What taking a document apart raises that has not the shape it should have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +55,11 @@ class Report:
         try:
             yield
         except LioshellError as error:
-            self.failures.append(Failure(path, str(error)))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            remains = "".join(f"; could not be undone: {what}" for what in error.remains)
+            self.failures.append(Failure(path, str(error) + remains))
+        except _MALFORMED as error:
             # A document written by hand or by another program: say which object is malformed.
-            self.failures.append(Failure(path, f"malformed: {type(error).__name__}: {error}"))
+            self.failures.append(Failure(path, f"malformed: {_what_is_wrong(error)}"))
 
 
 def restore(lio: Lio, document: Document, path: str, *, serve: Serve) -> Report:
@@ -55,34 +67,82 @@ def restore(lio: Lio, document: Document, path: str, *, serve: Serve) -> Report:
 
     Raises ConflictError before the first change when an object of the document exists already.
     `serve` has a user: device (its configfs path) served, and returns what keeps it from being so.
-    The failed ones are remembered beside `path`, so that a save does not forget them.
+    What is not restored, because it failed or because the restore was interrupted, is remembered
+    beside `path`, so that a save does not forget it. A dry run has nothing served and remembers
+    nothing.
     """
     _refuse_conflicts(lio, document)
     report = Report()
-    for item in document.get("storage_objects", []):
-        where = f"/backstores/{item.get('plugin')}/{item.get('name')}"
-        with report.attempt(where):
-            restore_storage_object(lio, item, serve)
-    for item in document.get("fabric_modules", []):
-        with report.attempt(f"/{item.get('name')} discovery_auth"):
-            _restore_discovery(lio, item)
-    for item in document.get("targets", []):
-        where = f"/{item.get('fabric')}/{item.get('wwn')}"
-        with report.attempt(where):
-            restore_target(lio, item, report.attempt)
-    saved_file.remember_unrestored(path, [failure.path for failure in report.failures])
+    steps = _steps(lio, document, report, _nobody if lio.dry_run else serve)
+    left = [where for where, _ in steps]
+    if not lio.dry_run:
+        with contextlib.suppress(HostError):  # told at the end, when it matters
+            saved_file.remember_unrestored(path, left)
+    try:
+        for where, step in steps:
+            with report.attempt(where):
+                step()
+            left.remove(where)
+    finally:
+        if not lio.dry_run:
+            failed = [failure.path for failure in report.failures]
+            try:
+                saved_file.remember_unrestored(path, [*failed, *left])
+            except HostError as error:
+                # What was and was not restored has to be told all the same.
+                report.failures.append(Failure(path, str(error)))
     return report
 
 
+def _steps(
+    lio: Lio, document: Document, report: Report, serve: Serve
+) -> list[tuple[str, Callable[[], None]]]:
+    """Return the path of each object with what restores it, in their order."""
+    steps: list[tuple[str, Callable[[], None]]] = []
+    for item in document.get("storage_objects", []):
+        where = f"/backstores/{item.get('plugin')}/{item.get('name')}"
+        make = partial(restore_storage_object, lio, item, serve, report.attempt)
+        steps.append((where, make))
+    for item in document.get("fabric_modules", []):
+        where = f"/{item.get('name')} discovery_auth"
+        steps.append((where, partial(_restore_discovery, lio, item)))
+    for item in document.get("targets", []):
+        where = f"/{item.get('fabric')}/{item.get('wwn')}"
+        steps.append((where, partial(restore_target, lio, item, report.attempt)))
+    return steps
+
+
+def _nobody(path: str) -> str:
+    """Serve nothing, and find nothing wrong with that."""
+    del path
+    return ""
+
+
+def _what_is_wrong(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
+
+
 def clear(lio: Lio) -> None:
-    """Remove every target and storage object."""
+    """Remove every target, every storage object and the discovery credentials."""
     for name in lio.specs.fabric_names():
         fabric = Fabric(lio, lio.specs.fabric(name))
+        if fabric.exists and fabric.spec.has("discovery_auth"):
+            _clear_discovery(fabric)
         for wwn in fabric.targets():
             fabric.target(wwn).delete()
+        fabric.release()
     for plugin in lio.specs.backstore_names():
         for storage_object in list_storage_objects(lio, plugin):
             storage_object.delete()
+
+
+def _clear_discovery(fabric: Fabric) -> None:
+    group = fabric.discovery_auth()
+    values = {name: "" for name in _CREDENTIALS if group.get(name)}
+    if fabric.enforces_discovery_auth:
+        values["enable"] = "0"
+    if values:
+        group.set_all(values)
 
 
 def _refuse_conflicts(lio: Lio, document: Document) -> None:
@@ -111,11 +171,12 @@ def _restore_discovery(lio: Lio, item: dict[str, Any]) -> None:
     name = item["name"]
     if name not in lio.specs.fabric_names():
         raise DocumentError(f"There is no fabric {name}", hint="Add a spec for it.")
-    group = Fabric(lio, lio.specs.fabric(name)).discovery_auth()
     values = {
         key.removeprefix("discovery_"): str(value)
         for key, value in item.items()
         if key.startswith("discovery_") and key != "discovery_enable_auth"
     }
-    values["enable"] = str(int(bool(item.get("discovery_enable_auth"))))
-    group.set_all(values)
+    if "discovery_enable_auth" in item:
+        values["enable"] = str(int(bool(item["discovery_enable_auth"])))
+    if values:
+        Fabric(lio, lio.specs.fabric(name)).discovery_auth().set_all(values)

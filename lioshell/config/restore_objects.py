@@ -16,10 +16,17 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from lioshell.lio.backstores import StorageObject
+    from lioshell.lio.fabrics import Target
     from lioshell.lio.root import Lio
     from lioshell.lio.tpgs import Tpg
+    from lioshell.lio.transaction import Transaction
 
     Attempt = Callable[[str], AbstractContextManager[None]]
+
+_VALUES = (("attributes", "attrib"), ("parameters", "param"))
+"""Section of a TPG or an ACL -> the folder in configfs."""
+
+_DEFAULT_ALUA_GROUP = "default_tg_pt_gp"
 
 _FIXED_USER_ATTRIBUTES = frozenset(
     ("dev_config", "dev_size", "emulate_write_cache", "nl_reply_supported")
@@ -28,25 +35,29 @@ _FIXED_USER_ATTRIBUTES = frozenset(
 (drivers/target/target_core_user.c, tcmu_dev_config_store and others)."""
 
 
-def restore_storage_object(lio: Lio, item: dict[str, Any], serve: Callable[[str], str]) -> None:
+def restore_storage_object(
+    lio: Lio, item: dict[str, Any], serve: Callable[[str], str], attempt: Attempt
+) -> None:
     """Make one storage object with its attributes and ALUA groups, or nothing of it.
 
-    `serve` has a user: device served and returns what keeps it from being so. Raises LioshellError.
+    `serve` has a user: device served and returns what keeps it from being so. An attribute that
+    this kernel does not have is an attempt of its own. Raises LioshellError.
     """
-    made = _make(lio, item)
-    try:
-        _restore_attributes(lio, made.path, item)
+    with lio.transaction() as steps:
+        made = _make(lio, item)
+        attributes = {
+            name: value
+            for name, value in item.get("attributes", {}).items()
+            if made.plugin != "user" or name not in _FIXED_USER_ATTRIBUTES
+        }
+        where = f"/backstores/{made.plugin}/{made.name}"
+        _restore_values(lio, f"{made.path}/attrib", attributes, where, attempt)
         for group in item.get("alua_tpgs", []):
-            _restore_alua_group(lio, made.path, group)
+            _restore_alua_group(lio, steps, made.path, group)
         if made.plugin == "user":
             problem = serve(made.path)
             if problem:
-                raise RunnerError(
-                    f"{made.tree_path} is not served: {problem}", hint="Mend that first."
-                )
-    except Exception:
-        made.delete()
-        raise
+                raise RunnerError(f"It is not served: {problem}", hint="Mend that first.")
 
 
 def _make(lio: Lio, item: dict[str, Any]) -> StorageObject:
@@ -92,27 +103,34 @@ def _make(lio: Lio, item: dict[str, Any]) -> StorageObject:
     raise DocumentError(f"There is no kind of backstore {plugin!r}", hint="Add a spec for it.")
 
 
-def _restore_attributes(lio: Lio, path: str, item: dict[str, Any]) -> None:
-    """Write the attributes that differ from what the kernel has."""
-    for name, value in item.get("attributes", {}).items():
-        if item.get("plugin") == "user" and name in _FIXED_USER_ATTRIBUTES:
+def _restore_values(
+    lio: Lio, folder: str, values: dict[str, Any], where: str, attempt: Attempt
+) -> None:
+    """Write the attributes that differ from what the kernel has.
+
+    One that this kernel does not have, because another one saved it, costs nothing but itself.
+    """
+    for name, value in values.items():
+        if lio.configfs.exists(f"{folder}/{name}") or lio.dry_run:
+            _restore_value(lio, f"{folder}/{name}", value)
             continue
-        _restore_value(lio, f"{path}/attrib/{name}", value)
+        with attempt(f"{where} {name}"):
+            raise DocumentError(
+                f"This kernel has no attribute {name}", hint="It was saved on another one."
+            )
 
 
-def _restore_value(lio: Lio, path: str, value: object, *, secret: bool = False) -> None:
+def _restore_value(lio: Lio, path: str, value: object) -> None:
     text = str(int(value)) if isinstance(value, bool) else str(value)
-    if not lio.configfs.exists(path):
-        raise DocumentError(f"This kernel has no {path}", hint="It was saved on another one.")
     if lio.configfs.is_writable(path) and lio.configfs.read(path) != text:
-        lio.configfs.write(path, text, secret=secret)
+        lio.configfs.write(path, text)
 
 
-def _restore_alua_group(lio: Lio, path: str, group: dict[str, Any]) -> None:
+def _restore_alua_group(lio: Lio, steps: Transaction, path: str, group: dict[str, Any]) -> None:
     name = group["name"]
     base = f"{path}/alua/{name}"
-    if name != "default_tg_pt_gp":
-        lio.configfs.mkdir(base)
+    if name != _DEFAULT_ALUA_GROUP:
+        steps.mkdir(base)
         lio.configfs.write(f"{base}/tg_pt_gp_id", str(group["tg_pt_gp_id"]))
     for key, value in group.items():
         if key in ALUA_WORDS and isinstance(value, int):
@@ -134,35 +152,32 @@ def restore_target(lio: Lio, item: dict[str, Any], attempt: Attempt) -> None:
     for tpg_item in item.get("tpgs", []):
         tag = int(tpg_item["tag"])
         with attempt(f"{target.tree_path}/tpg{tag}"):
-            tpg = target.tpg(tag) if tag in target.tpg_tags() else target.create_tpg(tag)
-            _restore_tpg(lio, tpg, tpg_item, attempt)
+            _restore_tpg(lio, target, tag, tpg_item, attempt)
 
 
-def _restore_tpg(lio: Lio, tpg: Tpg, item: dict[str, Any], attempt: Attempt) -> None:
-    """Restore what is in a TPG; it is switched on last, with its credentials in place."""
-    if tpg.spec.has("nexus") and item.get("nexus") and item["nexus"] != tpg.nexus:
-        lio.configfs.write(f"{tpg.path}/nexus", "NULL")
-        lio.configfs.write(f"{tpg.path}/nexus", item["nexus"])
-    for key, folder in (("attributes", "attrib"), ("parameters", "param")):
-        for name, value in item.get(key, {}).items():
-            _restore_value(lio, f"{tpg.path}/{folder}/{name}", value)
-    _restore_auth(tpg.group("auth") if tpg.spec.has("tpg_auth") else None, item)
+def _restore_tpg(
+    lio: Lio, target: Target, tag: int, item: dict[str, Any], attempt: Attempt
+) -> None:
+    """Restore a TPG and what is in it; it is switched on last, with its credentials in place."""
+    where = f"{target.tree_path}/tpg{tag}"
+    with lio.transaction():
+        tpg = target.tpg(tag) if tag in target.tpg_tags() else target.create_tpg(tag)
+        if tpg.spec.has("nexus") and item.get("nexus") and item["nexus"] != tpg.nexus:
+            lio.configfs.write(f"{tpg.path}/nexus", "NULL")
+            lio.configfs.write(f"{tpg.path}/nexus", item["nexus"])
+        for key, folder in _VALUES:
+            _restore_values(lio, f"{tpg.path}/{folder}", item.get(key, {}), where, attempt)
+        _restore_auth(tpg.group("auth") if tpg.spec.has("tpg_auth") else None, item)
     for lun in item.get("luns", []):
-        with attempt(f"{tpg.tree_path}/luns/lun{lun.get('index')}"):
-            _, _, plugin, name = lun["storage_object"].split("/", 3)
-            storage_object = find_storage_object(lio, plugin, name)
-            made, _ = tpg.create_lun(
-                storage_object, int(lun["index"]), add_mapped=False, alias=lun.get("alias")
-            )
-            group = lun.get("alua_tg_pt_gp_name")
-            if group and group != made.alua_group:
-                lio.configfs.write(f"{made.path}/alua_tg_pt_gp", group)
+        with attempt(f"{tpg.tree_path}/luns/lun{lun.get('index')}"), lio.transaction():
+            _restore_lun(lio, tpg, lun)
     for portal in item.get("portals", []):
-        with attempt(f"{tpg.tree_path}/portals/{portal.get('ip_address')}:{portal.get('port')}"):
-            made_portal = tpg.create_portal(portal["ip_address"], int(portal["port"]))
+        name = f"{portal.get('ip_address')}:{portal.get('port')}"
+        with attempt(f"{tpg.tree_path}/portals/{name}"), lio.transaction() as steps:
+            made = tpg.create_portal(portal["ip_address"], int(portal["port"]))
             for key, file in (("iser", "iser"), ("offload", "cxgbit")):
                 if portal.get(key):
-                    lio.configfs.write(f"{made_portal.path}/{file}", "1")
+                    steps.write(f"{made.path}/{file}", "1")
     for acl in item.get("node_acls", []):
         with attempt(f"{tpg.tree_path}/acls/{acl.get('node_wwn')}"):
             _restore_acl(lio, tpg, acl, attempt)
@@ -170,15 +185,26 @@ def _restore_tpg(lio: Lio, tpg: Tpg, item: dict[str, Any], attempt: Attempt) -> 
         tpg.set_enabled(True)
 
 
+def _restore_lun(lio: Lio, tpg: Tpg, item: dict[str, Any]) -> None:
+    _, _, plugin, name = item["storage_object"].split("/", 3)
+    storage_object = find_storage_object(lio, plugin, name)
+    made, _ = tpg.create_lun(
+        storage_object, int(item["index"]), add_mapped=False, alias=item.get("alias")
+    )
+    group = item.get("alua_tg_pt_gp_name")
+    if group and group != (made.alua_group or _DEFAULT_ALUA_GROUP):
+        lio.configfs.write(f"{made.path}/alua_tg_pt_gp", group)
+
+
 def _restore_acl(lio: Lio, tpg: Tpg, item: dict[str, Any], attempt: Attempt) -> None:
-    acl, _ = tpg.create_acl(item["node_wwn"], add_mapped=False)
-    for key, folder in (("attributes", "attrib"), ("parameters", "param")):
-        for name, value in item.get(key, {}).items():
-            _restore_value(lio, f"{acl.path}/{folder}/{name}", value)
-    _restore_auth(acl.group("auth") if acl.spec.has("acls_auth") else None, item)
+    with lio.transaction():
+        acl, _ = tpg.create_acl(item["node_wwn"], add_mapped=False)
+        where = f"{tpg.tree_path}/acls/{acl.wwn}"
+        for key, folder in _VALUES:
+            _restore_values(lio, f"{acl.path}/{folder}", item.get(key, {}), where, attempt)
+        _restore_auth(acl.group("auth") if acl.spec.has("acls_auth") else None, item)
     for mapped in item.get("mapped_luns", []):
-        path = f"{tpg.tree_path}/acls/{acl.wwn}/mapped_lun{mapped.get('index')}"
-        with attempt(path):
+        with attempt(f"{where}/mapped_lun{mapped.get('index')}"):
             acl.create_mapped_lun(
                 int(mapped["index"]),
                 tpg.lun(int(mapped["tpg_lun"])),

@@ -110,12 +110,16 @@ def _storage_object(lio: Lio, storage_object: StorageObject) -> dict[str, Any]:
 
 def _attributes(lio: Lio, folder: str) -> dict[str, int | str]:
     """Return every attribute that can be read and written: the unknown ones too."""
-    values: dict[str, int | str] = {}
+    return {name: _value(text) for name, text in _texts(lio, folder).items()}
+
+
+def _texts(lio: Lio, folder: str) -> dict[str, str]:
+    values: dict[str, str] = {}
     for name in sorted(lio.configfs.listdir(folder)):
         path = f"{folder}/{name}"
         if lio.configfs.is_writable(path):
             try:
-                values[name] = _value(lio.configfs.read(path))
+                values[name] = lio.configfs.read(path)
             except KernelError as error:
                 # Some attributes can only be written (drivers/target, *_store without *_show).
                 if error.operation != "read":
@@ -124,7 +128,10 @@ def _attributes(lio: Lio, folder: str) -> dict[str, int | str]:
 
 
 def _value(text: str) -> int | str:
-    return int(text) if text.lstrip("-").isdigit() else text
+    """Return a number where writing it gives the same text again."""
+    digits = text.removeprefix("-")
+    is_number = digits.isascii() and digits.isdigit() and str(int(text)) == text
+    return int(text) if is_number else text
 
 
 def _alua_groups(lio: Lio, storage_object: StorageObject) -> list[dict[str, Any]]:
@@ -175,7 +182,7 @@ def _tpg(tpg: Tpg) -> dict[str, Any]:
         "tag": tpg.tag,
         "enable": tpg.enabled,
         "attributes": _group_values(tpg.group("attribute")),
-        "parameters": _group_values(tpg.group("parameter")),
+        "parameters": _group_texts(tpg.group("parameter")),
         "luns": [],
         "portals": [
             {
@@ -211,7 +218,7 @@ def _acl(acl: NodeAcl) -> dict[str, Any]:
     item: dict[str, Any] = {
         "node_wwn": acl.wwn,
         "attributes": _group_values(acl.group("attribute")),
-        "parameters": _group_values(acl.group("parameter")),
+        "parameters": _group_texts(acl.group("parameter")),
         "mapped_luns": [],
     }
     if acl.spec.has("acls_auth"):
@@ -235,3 +242,8 @@ def _group_values(group: ParameterGroup) -> dict[str, int | str]:
     if not lio.configfs.is_dir(group.folder):
         return {}
     return _attributes(lio, group.folder)
+
+
+def _group_texts(group: ParameterGroup) -> dict[str, str]:
+    """Return a group of parameters, which targetcli saves as text, numbers too."""
+    return _texts(group.lio, group.folder) if group.lio.configfs.is_dir(group.folder) else {}

@@ -105,7 +105,7 @@ def unrestored(path: str) -> list[str]:
     try:
         with open(path + _UNRESTORED_SUFFIX, encoding="utf-8") as file:
             found = json.load(file)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except (OSError, ValueError) as error:
         raise DocumentError(

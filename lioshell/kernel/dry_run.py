@@ -2,8 +2,7 @@
 """A kernel on which nothing is changed: each change is told, and remembered for later reads.
 
 What a command would find after its own changes is imagined: folders and links that it would have
-made, values that it would have written. Attributes that the kernel itself would add to a new
-object are not known.
+made, values that it would have written, the attributes that a spec describes for a new object.
 """
 
 from __future__ import annotations
@@ -13,12 +12,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lioshell.errors import KernelError
-from lioshell.kernel.traced import shown_write
+from lioshell.kernel.described import attributes, is_group
+from lioshell.kernel.traced import shown_path, shown_write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lioshell.kernel.ports import ConfigfsPort, Kernel
+    from lioshell.specs import Parameter, Specs
 
     Tell = Callable[[str], None]
 
@@ -28,8 +29,9 @@ _FOLDER = object()
 class DryRunConfigfs:
     """A configfs below a layer of imagined changes: path -> _FOLDER, a value, or a link."""
 
-    def __init__(self, configfs: ConfigfsPort, tell: Tell) -> None:
+    def __init__(self, configfs: ConfigfsPort, specs: Specs, tell: Tell) -> None:
         self._configfs = configfs
+        self._specs = specs
         self._tell = tell
         self._made: dict[str, object] = {}
         self._links: dict[str, str] = {}
@@ -57,9 +59,19 @@ class DryRunConfigfs:
         heads = ("/".join(parts[: n + 1]) for n in range(len(parts)))
         return any(self._made.get(head) is _FOLDER for head in heads)
 
+    def _described(self, path: str) -> Parameter | None:
+        """Return what a spec says of an attribute of an imagined object."""
+        if not self._is_imagined(path):
+            return None
+        folder, _, name = path.rpartition("/")
+        return attributes(self._specs, folder).get(name)
+
     def listdir(self, path: str) -> list[str]:
-        """Return real and imagined names."""
-        return [*self._real_below(path, self._configfs.listdir), *self._imagined_below(path)]
+        """Return real, imagined and described names."""
+        names = [*self._real_below(path, self._configfs.listdir), *self._imagined_below(path)]
+        if self._is_imagined(path):
+            names += [name for name in attributes(self._specs, path) if name not in names]
+        return names
 
     def folders(self, path: str) -> list[str]:
         """Return real and imagined folders."""
@@ -75,7 +87,7 @@ class DryRunConfigfs:
 
     def exists(self, path: str) -> bool:
         """Tell whether something is or would be there."""
-        if path in self._made or path in self._links:
+        if path in self._made or path in self._links or self._described(path) is not None:
             return True
         return (
             path not in self._gone and not self._is_imagined(path) and self._configfs.exists(path)
@@ -84,6 +96,8 @@ class DryRunConfigfs:
     def is_dir(self, path: str) -> bool:
         """Tell whether a folder is or would be there."""
         if self._made.get(path) is _FOLDER:
+            return True
+        if is_group(path) and self._is_imagined(path) and attributes(self._specs, path):
             return True
         return (
             path not in self._gone and not self._is_imagined(path) and self._configfs.is_dir(path)
@@ -101,10 +115,16 @@ class DryRunConfigfs:
         value = self._made.get(path)
         if isinstance(value, str):
             return value
+        described = self._described(path)
+        if described is not None:
+            return described.default or ""
         return "" if self._is_imagined(path) else self._configfs.read(path)
 
     def is_writable(self, path: str) -> bool:
         """Tell whether an attribute can be written."""
+        described = self._described(path)
+        if described is not None:
+            return described.writable
         return self._is_imagined(path) or self._configfs.is_writable(path)
 
     def write(self, path: str, value: str, *, secret: bool = False) -> None:
@@ -116,7 +136,7 @@ class DryRunConfigfs:
         """Tell a mkdir."""
         if self.exists(path):
             raise KernelError("mkdir", path, errno.EEXIST)
-        self._tell(f"mkdir {self.location}/{path}")
+        self._tell(f"mkdir {shown_path(self.location, path)}")
         self._gone.discard(path)
         self._made[path] = _FOLDER
 
@@ -124,12 +144,13 @@ class DryRunConfigfs:
         """Tell a rmdir."""
         if not self.is_dir(path):
             raise KernelError("rmdir", path, errno.ENOENT)
-        self._tell(f"rmdir {self.location}/{path}")
+        self._tell(f"rmdir {shown_path(self.location, path)}")
         self._forget(path)
 
     def symlink(self, target: str, path: str) -> None:
         """Tell a link."""
-        self._tell(f"ln -s {self.location}/{target} {self.location}/{path}")
+        here = self.location
+        self._tell(f"ln -s {shown_path(here, target)} {shown_path(here, path)}")
         self._links[path] = target
 
     def readlink(self, path: str) -> str:
@@ -138,7 +159,7 @@ class DryRunConfigfs:
 
     def unlink(self, path: str) -> None:
         """Tell the removal of a link."""
-        self._tell(f"rm {self.location}/{path}")
+        self._tell(f"rm {shown_path(self.location, path)}")
         self._forget(path)
 
     def _forget(self, path: str) -> None:
@@ -163,10 +184,10 @@ class DryRunSystem:
         return getattr(self._system, name)
 
 
-def dry_run(kernel: Kernel, tell: Tell) -> Kernel:
-    """Return a kernel on which nothing is changed."""
+def dry_run(kernel: Kernel, specs: Specs, tell: Tell) -> Kernel:
+    """Return a kernel on which nothing is changed; `specs` describe what would be made."""
     return replace(
         kernel,
-        configfs=DryRunConfigfs(kernel.configfs, tell),
+        configfs=DryRunConfigfs(kernel.configfs, specs, tell),
         system=DryRunSystem(kernel.system, tell),
     )

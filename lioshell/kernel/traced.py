@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 
 def shown_write(location: str, path: str, value: str, *, secret: bool) -> str:
     """Return a write as the shell command that would do it; a secret as ***."""
-    return f"echo -n {'***' if secret else value!r} > {location}/{path}"
+    # Quoted whatever it is, so that all writes look the same: a ' ends the quotes, and begins anew.
+    text = "***" if secret else value.replace("'", "'\\''")
+    return f"echo -n '{text}' > {shown_path(location, path)}"
+
+
+def shown_path(location: str, path: str) -> str:
+    """Return an absolute path as a word for a shell."""
+    import shlex
+
+    return shlex.quote(f"{location}/{path}")
 
 
 class TracedConfigfs:
@@ -43,22 +52,23 @@ class TracedConfigfs:
 
     def mkdir(self, path: str) -> None:
         """Tell and do a mkdir."""
-        self._tell(f"mkdir {self.location}/{path}")
+        self._tell(f"mkdir {shown_path(self.location, path)}")
         self._configfs.mkdir(path)
 
     def rmdir(self, path: str) -> None:
         """Tell and do a rmdir."""
-        self._tell(f"rmdir {self.location}/{path}")
+        self._tell(f"rmdir {shown_path(self.location, path)}")
         self._configfs.rmdir(path)
 
     def symlink(self, target: str, path: str) -> None:
         """Tell and do a link."""
-        self._tell(f"ln -s {self.location}/{target} {self.location}/{path}")
+        here = self.location
+        self._tell(f"ln -s {shown_path(here, target)} {shown_path(here, path)}")
         self._configfs.symlink(target, path)
 
     def unlink(self, path: str) -> None:
         """Tell and do the removal of a link."""
-        self._tell(f"rm {self.location}/{path}")
+        self._tell(f"rm {shown_path(self.location, path)}")
         self._configfs.unlink(path)
 
 

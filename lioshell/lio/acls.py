@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from typing import TYPE_CHECKING
 
 from lioshell.errors import ConflictError, NotFoundError
@@ -123,7 +123,7 @@ class NodeAcl:
         """Make a mapped LUN as a part of a running transaction."""
         mapped = MappedLun(self._lio, self.path, index)
         steps.mkdir(mapped.path)
-        steps.symlink(lun.path, f"{mapped.path}/{alias or secrets.token_hex(5)}")
+        steps.symlink(lun.path, f"{mapped.path}/{alias or os.urandom(5).hex()}")
         if write_protect is not None:
             steps.write(f"{mapped.path}/write_protect", str(int(write_protect)))
         return mapped

@@ -5,12 +5,18 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 import uuid
 from typing import TYPE_CHECKING
 
-from lioshell.errors import ConflictError, HostError, KernelError, NotFoundError, UsageError
+from lioshell.errors import (
+    ConflictError,
+    KernelError,
+    NotFoundError,
+    UsageError,
+)
+from lioshell.lio.backing_file import kernel_path, prepare_file
 from lioshell.lio.backstores import StorageObject, find_storage_object, list_hbas
+from lioshell.lio.control_option import check_user_option, check_value
 from lioshell.model.names import check_object_name
 from lioshell.model.sizes import check_block_multiple
 
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
 _BLOCK_SIZE_BYTES = 512
 _PAGE_SIZE_BYTES = 4096
 _TYPE_DISK = 0
+_USER_BLOCK_SIZES_BYTES = (512, 1024, 2048, 4096)
 
 
 def create_fileio(
@@ -43,17 +50,15 @@ def create_fileio(
     targetcli. `make_file` False (restore) refuses a missing file: its file system may only not be
     mounted yet, and the kernel would make an empty one (target_core_file.c, O_CREAT).
     """
-    _check_control_value(file_or_dev)
-    path = _absolute(file_or_dev)
+    path = kernel_path(file_or_dev)
     with lio.transaction() as steps:
         _begin(lio, "fileio", name)
         control = f"fd_dev_name={path}"
         device = lio.kernel.system.block_device(path)
         if device is not None:
-            if device.in_use:
-                raise _in_use(path)
+            _require_unused(lio, path, in_use=device.in_use)
         else:
-            size_bytes = _prepare_file(lio, steps, path, size_bytes, sparse=sparse, make=make_file)
+            size_bytes = prepare_file(lio, steps, path, size_bytes, sparse=sparse, make=make_file)
             control += f",fd_dev_size={size_bytes}"
         storage_object = _make(lio, steps, "fileio", name)
         base = storage_object.path
@@ -63,6 +68,8 @@ def create_fileio(
             steps.write(f"{base}/control", "fd_buffered_io=1")
         steps.write(f"{base}/udev_path", path)
         _finish(steps, storage_object, wwn, model_alias=model_alias)
+    if lio.dry_run:
+        storage_object.planned_size_bytes = device.size_bytes if device else size_bytes
     return storage_object
 
 
@@ -76,7 +83,7 @@ def create_block(
     model_alias: bool = True,
 ) -> StorageObject:
     """Create a block object on a block device; `readonly` None means as the device itself is."""
-    _check_control_value(dev)
+    check_value(dev)
     with lio.transaction() as steps:
         _begin(lio, "block", name)
         device = lio.kernel.system.block_device(dev)
@@ -87,8 +94,7 @@ def create_block(
                 f"{dev} is a SCSI device of type {device.scsi_type}, no disk",
                 hint="Export it with pscsi.",
             )
-        if device.in_use:
-            raise _in_use(dev)
+        _require_unused(lio, dev, in_use=device.in_use)
         read_only = device.read_only if readonly is None else readonly
         storage_object = _make(lio, steps, "block", name)
         base = storage_object.path
@@ -132,6 +138,10 @@ def create_pscsi(lio: Lio, name: str, dev: str) -> StorageObject:
                 hint="Give a device such as /dev/sdb or its address host:channel:target:lun.",
             )
         host, channel, target, lun = address
+        if "/" not in dev:
+            # The kernel opens a disk by its node (target_core_pscsi.c, pscsi_create_type_disk).
+            found = lio.kernel.system.disks_at(f"{host}:{channel}:{target}", lun)
+            dev = next(iter(found), dev)
         storage_object = _make(lio, steps, "pscsi", name)
         base = storage_object.path
         steps.write(
@@ -162,9 +172,16 @@ def create_user(
     `nl_reply_supported=-1` keeps the kernel from waiting for a netlink answer without a limit
     (drivers/target/target_core_user.c, tcmu_netlink_event_send).
     """
-    _check_control_value(dev_config)
-    if len(dev_config.encode()) > 255:
+    check_value(dev_config)
+    if len(os.fsencode(dev_config)) > 255:
         raise UsageError("The configuration string is longer than 255 bytes", hint="Shorten it.")
+    if block_size_bytes not in _USER_BLOCK_SIZES_BYTES:
+        raise UsageError(
+            f"A block of {block_size_bytes} bytes is not possible",
+            hint="Give hw_block_size=512, 1024, 2048 or 4096.",
+        )
+    for option in control:
+        check_user_option(option)
     check_block_multiple(size_bytes, block_size_bytes)
     with lio.transaction() as steps:
         _begin(lio, "user", name)
@@ -239,103 +256,13 @@ def _finish(
         steps.write(f"{base}/attrib/emulate_model_alias", "1")
 
 
-def _prepare_file(
-    lio: Lio,
-    steps: Transaction,
-    path: str,
-    size_bytes: int | None,
-    *,
-    sparse: bool,
-    make: bool,
-) -> int:
-    """Return the size of a backing file, which is made where it is missing."""
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        if not make:
-            raise NotFoundError(
-                f"The backing file {path} is missing",
-                hint="Mount its file system or bring the file back, then restore again.",
-                path=path,
-            ) from None
-        return _make_file(lio, steps, path, size_bytes, sparse=sparse)
-    except OSError as error:
-        raise _file_error(path, error) from error
-    if stat.S_ISDIR(status.st_mode):
-        raise UsageError(f"{path} is a folder", hint="Give the name of a file in it.", path=path)
-    if not stat.S_ISREG(status.st_mode):
-        raise UsageError(f"{path} is no file", hint="Give a regular file or a block device.")
-    if not os.access(path, os.R_OK | os.W_OK):
-        raise HostError(
-            f"{path} cannot be read and written", hint="Check its permissions.", path=path
-        )
-    if status.st_size < _BLOCK_SIZE_BYTES:
-        raise UsageError(
-            f"{path} has {status.st_size} bytes, less than one block",
-            hint=f"Make it larger, as in: truncate -s 1G {path}",
+def _require_unused(lio: Lio, path: str, *, in_use: bool) -> None:
+    if in_use and path not in lio.freed_devices:
+        raise ConflictError(
+            f"{path} is in use",
+            hint=f"See who uses it with: lsblk {path}; unmount or stop that first.",
             path=path,
         )
-    return status.st_size
-
-
-def _make_file(
-    lio: Lio, steps: Transaction, path: str, size_bytes: int | None, *, sparse: bool
-) -> int:
-    if size_bytes is None:
-        raise UsageError(
-            f"{path} does not exist, and no size was given",
-            hint="Give a size, as in: create NAME FILE 10G",
-            path=path,
-        )
-    check_block_multiple(size_bytes, _BLOCK_SIZE_BYTES)
-    if lio.dry_run:
-        return size_bytes
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise _file_error(path, error) from error
-    steps.on_failure(f"remove {path}", lambda: os.unlink(path))
-    try:
-        if sparse:
-            os.ftruncate(descriptor, size_bytes)
-        else:
-            os.posix_fallocate(descriptor, 0, size_bytes)
-    except OSError as error:
-        raise _file_error(path, error) from error
-    finally:
-        os.close(descriptor)
-    return size_bytes
-
-
-def _file_error(path: str, error: OSError) -> HostError | NotFoundError:
-    reason = os.strerror(error.errno or 0)
-    if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return NotFoundError(
-            f"{path} cannot be made: {reason}", hint="Make its folder first.", path=path
-        )
-    return HostError(f"{path}: {reason}", hint="Check the path, the space and the rights.")
-
-
-def _check_control_value(value: str) -> None:
-    """Refuse what the kernel's option parser would cut (match_token splits at commas)."""
-    bad = next((c for c in value if c == "," or not c.isprintable()), None)
-    if bad is not None:
-        raise UsageError(
-            f"{value!r} holds {bad!r}, where the kernel's option parser would cut it",
-            hint="Rename the file, or reach it through a link without it.",
-        )
-
-
-def _absolute(path: str) -> str:
-    return os.path.abspath(os.path.expanduser(path))
-
-
-def _in_use(path: str) -> ConflictError:
-    return ConflictError(
-        f"{path} is in use",
-        hint=f"See who uses it with: lsblk {path}; unmount or stop that first.",
-        path=path,
-    )
 
 
 def _no_block_device(path: str) -> NotFoundError:

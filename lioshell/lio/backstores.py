@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 USER_PREFIX = "user:"
 _SERIAL_PREFIX = "T10 VPD Unit Serial Number: "
 _INFO_PATTERNS = {
-    "status": re.compile(r"Status: (\S+)"),
-    "fileio_size": re.compile(r"\bSize: (\d+)"),
-    "fileio_path": re.compile(r"File: (.*?) +Size: "),
-    "fileio_mode": re.compile(r"Mode: (\S+)"),
-    "ramdisk_pages": re.compile(r"PAGES/PAGE_SIZE: (\d+)\*(\d+)"),
-    "ramdisk_nullio": re.compile(r"nullio: (\d)"),
-    "user_config": re.compile(r"Config: (.*?) Size: (\d+)"),
-    "iblock_path": re.compile(r"UDEV PATH: (\S*)"),
-    "iblock_readonly": re.compile(r"readonly: (\d)"),
+    "status": r"Status: (\S+)",
+    "fileio_size": r"\bSize: (\d+)",
+    "fileio_path": r"File: (.*?) +Size: ",
+    "fileio_mode": r"Mode: (\S+)",
+    "ramdisk_pages": r"PAGES/PAGE_SIZE: (\d+)\*(\d+)",
+    "ramdisk_nullio": r"nullio: (\d)",
+    "user_config": r"Config: (.*?) Size: (\d+)",
+    "iblock_path": r"UDEV PATH: (\S*)",
+    "iblock_readonly": r"readonly: (\d)",
 }
 
 
@@ -42,6 +42,8 @@ class StorageObject:
         self.name = name
         self.path = f"core/{hba}/{name}"
         self._info: str | None = None
+        self.planned_size_bytes: int | None = None
+        """The size that a dry run would have given it: no kernel tells."""
 
     @property
     def tree_path(self) -> str:
@@ -61,7 +63,7 @@ class StorageObject:
 
     def _find(self, pattern: str) -> re.Match[str] | None:
         try:
-            return _INFO_PATTERNS[pattern].search(self.info())
+            return re.search(_INFO_PATTERNS[pattern], self.info())
         except KernelError:
             # An object that is not configured yet has an `info` that the kernel refuses to show
             # for some backstores; the object is listed all the same.
@@ -81,6 +83,8 @@ class StorageObject:
     @property
     def size_bytes(self) -> int | None:
         """The size in bytes, None where the kernel does not say."""
+        if self.planned_size_bytes is not None:
+            return self.planned_size_bytes
         if self.plugin == "ramdisk":
             found = self._find("ramdisk_pages")
             return int(found[1]) * int(found[2]) if found else None
@@ -89,7 +93,9 @@ class StorageObject:
             return int(found[2]) if found else None
         if self.plugin == "fileio":
             found = self._find("fileio_size")
-            return int(found[1]) if found else None
+            if found is None or found[1] != "0":
+                return int(found[1]) if found else None
+            # On a block device `info` has no size (target_core_file.c, fd_configure_device).
         device = self._lio.kernel.system.block_device(self.device)
         return device.size_bytes if device else None
 
@@ -156,14 +162,19 @@ class StorageObject:
         Raises ConflictError when a LUN exports it.
         """
         configfs = self._lio.configfs
-        if self.activated:
-            users = self.users()
+        # Read before its LUNs were deleted, `info` would still tell of them.
+        self._info = None
+        users = self.users() if self.activated else []
+        # In a dry run `info` does not know which LUNs would be gone by now.
+        if users or (self.activated and not self._lio.dry_run):
             where = ", ".join(users) or "another program's link"
             raise ConflictError(
                 f"{self.tree_path} is exported by {where}",
                 hint="Delete the LUN first.",
                 path=self.path,
             )
+        if self._lio.dry_run:
+            self._lio.freed_devices.add(self.device)
         for group in configfs.folders(f"{self.path}/alua"):
             if group != "default_tg_pt_gp":
                 configfs.rmdir(f"{self.path}/alua/{group}")

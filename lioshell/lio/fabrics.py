@@ -47,13 +47,13 @@ class Fabric:
         return target
 
     def discovery_auth(self) -> ParameterGroup:
-        """Return the group of the discovery credentials; makes the fabric's folder."""
-        self._lio.require_fabric(self.spec)
+        """Return the group of the discovery credentials; a change makes the fabric's folder."""
         return ParameterGroup(
             self._lio,
             "discovery_auth",
             f"{self.path}/discovery_auth",
             self.spec.attributes.get("discovery_auth", ()),
+            require=lambda: self._lio.require_fabric(self.spec),
         )
 
     @property
@@ -77,18 +77,15 @@ class Fabric:
             system = os.uname()
             wwn = generate_wwn(kinds[0], system.nodename, system.machine)
         wwn = normalise_wwn(wwn, kinds)
-        had_folder = self.exists
-        self._lio.require_fabric(self.spec)
         target = Target(self._lio, self.spec, wwn)
-        if self._lio.configfs.is_dir(target.path):
-            raise ConflictError(
-                f"The target {wwn} exists already",
-                hint="Choose another name, or delete that one first.",
-                path=target.path,
-            )
         with self._lio.transaction() as steps:
-            if not had_folder:
-                steps.on_failure(f"rmdir {self.path}", self.release)
+            self._lio.require_fabric(self.spec)
+            if self._lio.configfs.is_dir(target.path):
+                raise ConflictError(
+                    f"The target {wwn} exists already",
+                    hint="Choose another name, or delete that one first.",
+                    path=target.path,
+                )
             steps.mkdir(target.path)
             if not self.spec.has("tpgts"):
                 target.make_tpg(steps, 1)
@@ -101,7 +98,8 @@ class Fabric:
             return
         if self.spec.has("discovery_auth"):
             group = ParameterGroup(self._lio, "discovery_auth", f"{self.path}/discovery_auth")
-            if any(group.get(name) for name in ("userid", "mutual_userid")):
+            names = ("userid", "password", "mutual_userid", "mutual_password")
+            if any(group.get(name) for name in names):
                 return
         configfs.rmdir(self.path)
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from typing import TYPE_CHECKING
 
 from lioshell.lio.backstores import StorageObject, storage_object_at
@@ -51,7 +51,7 @@ class Lun:
     def make(self, steps: Transaction, storage_object_path: str, alias: str | None = None) -> None:
         """Make the LUN as a part of a running transaction."""
         steps.mkdir(self.path)
-        steps.symlink(storage_object_path, f"{self.path}/{alias or secrets.token_hex(5)}")
+        steps.symlink(storage_object_path, f"{self.path}/{alias or os.urandom(5).hex()}")
 
     def delete(self) -> None:
         """Remove the LUN; nothing may be mapped to it any more."""

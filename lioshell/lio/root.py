@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from lioshell.errors import HostError
 from lioshell.lio.transaction import Transaction
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lioshell.kernel.ports import ConfigfsPort, Kernel
     from lioshell.specs import FabricSpec, Specs
 
@@ -21,18 +24,31 @@ class Lio:
         self.specs = specs
         self.dry_run = dry_run
         """Nothing may be changed: backing files are not made either."""
+        self.freed_devices: set[str] = set()
+        """Devices that a dry run would have given up by now."""
+        self._running: list[Transaction] = []
 
     @property
     def configfs(self) -> ConfigfsPort:
         """The `target` folder of configfs."""
         return self.kernel.configfs
 
-    def transaction(self) -> Transaction:
-        """Return a context that undoes its configfs steps when one fails."""
-        return Transaction(self.configfs)
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Return a context that undoes its configfs steps when one fails.
+
+        One inside another belongs to it: a failure further out undoes its steps too.
+        """
+        steps = Transaction(self.configfs, self._running[-1] if self._running else None)
+        self._running.append(steps)
+        try:
+            with steps:
+                yield steps
+        finally:
+            self._running.pop()
 
     def require_fabric(self, spec: FabricSpec) -> None:
-        """Make a fabric's folder: load its module, and mkdir it.
+        """Make a fabric's folder: load its module, and mkdir it, as a step where one is running.
 
         Raises HostError when the kernel has no such fabric (drivers/target/target_core_configfs.c,
         target_core_register_fabric: the mkdir finds the registered fabric by name).
@@ -41,7 +57,8 @@ class Lio:
             return
         self.kernel.system.load_module(spec.module)
         if not self.configfs.is_dir(spec.group):
-            self.configfs.mkdir(spec.group)
+            with self.transaction() as steps:
+                steps.mkdir(spec.group)
 
     def require_backstore_module(self, name: str) -> None:
         """Load the module of a kind of backstore; raises HostError when there is none."""

@@ -191,7 +191,8 @@ class Tpg:
             raise ConflictError(
                 f"The portal {portal.name} exists already", hint="Choose another address or port."
             )
-        self._lio.configfs.mkdir(portal.path)
+        with self._lio.transaction() as steps:
+            steps.mkdir(portal.path)
         return portal
 
     # Removal

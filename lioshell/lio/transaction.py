@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING, Self
 
-from lioshell.errors import LioshellError
+from lioshell.errors import KernelError, LioshellError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,43 +15,62 @@ if TYPE_CHECKING:
 
     from lioshell.kernel.ports import ConfigfsPort
 
+    Undo = tuple[str, Callable[[], None]]
+
 
 class Transaction:
-    """A context in which each mkdir, symlink and write remembers how to undo itself.
+    """A context in which each mkdir, symlink and change remembers how to undo itself.
 
-    Leaving it with an exception undoes the steps; what could not be undone is added to the
-    exception's `remains`, so that the user is told what is left.
+    Leaving it with an exception (Ctrl-C is one) undoes the steps; what could not be undone is added
+    to the error's `remains`, so that the user is told what is left. Inside another transaction, its
+    steps become steps of the `outer` one once it has succeeded.
     """
 
-    def __init__(self, configfs: ConfigfsPort) -> None:
+    def __init__(self, configfs: ConfigfsPort, outer: Transaction | None = None) -> None:
         self._configfs = configfs
-        self._undo: list[tuple[str, Callable[[], None]]] = []
+        self._outer = outer
+        self._undo: list[Undo] = []
 
     def mkdir(self, path: str) -> None:
         """Create an object."""
-        self._configfs.mkdir(path)
-        self.on_failure(f"rmdir {path}", lambda: self._configfs.rmdir(path))
+        undo = (f"rmdir {path}", lambda: self._configfs.rmdir(path))
+        self._do(undo, lambda: self._configfs.mkdir(path))
 
     def symlink(self, target: str, path: str) -> None:
         """Link an object."""
-        self._configfs.symlink(target, path)
-        self.on_failure(f"unlink {path}", lambda: self._configfs.unlink(path))
+        undo = (f"unlink {path}", lambda: self._configfs.unlink(path))
+        self._do(undo, lambda: self._configfs.symlink(target, path))
 
     def write(self, path: str, value: str, *, secret: bool = False) -> None:
         """Write an attribute of an object that this transaction made; needs no undo."""
         self._configfs.write(path, value, secret=secret)
 
-    def change(self, path: str, value: str, *, secret: bool = False) -> None:
-        """Write an attribute of an object that was there before; undone by writing it back."""
+    def change(
+        self, path: str, value: str, *, secret: bool = False, unset: str | None = None
+    ) -> None:
+        """Write an attribute of an object that was there before; undone by writing it back.
+
+        `unset` is what is written for one that read as empty: the kernel takes no empty text.
+        """
         before = self._configfs.read(path)
-        self._configfs.write(path, value, secret=secret)
-        self.on_failure(
-            f"restore {path}", lambda: self._configfs.write(path, before, secret=secret)
-        )
+        if not before and unset is not None:
+            before = unset
+        undo = (f"restore {path}", lambda: self._configfs.write(path, before, secret=secret))
+        self._do(undo, lambda: self._configfs.write(path, value, secret=secret))
 
     def on_failure(self, what: str, undo: Callable[[], None]) -> None:
         """Remember how to undo a step that is no configfs operation."""
         self._undo.append((what, undo))
+
+    def _do(self, undo: Undo, step: Callable[[], None]) -> None:
+        """Do a step that is remembered first: Ctrl-C may come right after it was done."""
+        self._undo.append(undo)
+        try:
+            step()
+        except LioshellError:
+            # Refused: there is nothing to undo.
+            self._undo.pop()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -62,15 +82,46 @@ class Transaction:
         traceback: TracebackType | None,
     ) -> None:
         if error is None:
+            if self._outer is not None:
+                self._outer._undo += self._undo  # noqa: SLF001  # the same class
             return
-        remains = []
-        for what, undo in reversed(self._undo):
-            try:
-                undo()
-            except (LioshellError, OSError) as failure:
-                reason = failure.strerror if isinstance(failure, OSError) else str(failure)
-                remains.append(f"{what}: {reason or os.strerror(0)}")
+        remains = self._undo_all()
         if isinstance(error, LioshellError):
             error.remains += tuple(remains)
         elif remains:
             error.add_note("Could not be undone: " + "; ".join(remains))
+
+    def _undo_all(self) -> list[str]:
+        """Undo all steps, last first, and return what could not be undone."""
+        remains = []
+        while self._undo:
+            what, undo = self._undo.pop()
+            try:
+                _insist(undo)
+            except KeyboardInterrupt:
+                remains.append(f"{what}: interrupted")
+            except Exception as failure:  # noqa: BLE001  # whatever it is, the others are undone
+                if not _is_gone(failure):
+                    remains.append(f"{what}: {_reason(failure)}")
+        return remains
+
+
+def _insist(undo: Callable[[], None]) -> None:
+    """Undo a step, and do not let one or two more Ctrl-C leave it half undone."""
+    for _ in range(2):
+        try:
+            return undo()
+        except KeyboardInterrupt:
+            continue
+    return undo()
+
+
+def _is_gone(failure: Exception) -> bool:
+    """Tell whether what was to be removed is not there: the step was interrupted before it."""
+    return isinstance(failure, KernelError | OSError) and failure.errno == errno.ENOENT
+
+
+def _reason(failure: Exception) -> str:
+    if isinstance(failure, OSError) and failure.errno is not None:
+        return os.strerror(failure.errno)
+    return str(failure) or type(failure).__name__
