@@ -3,67 +3,103 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING
 
 from lioshell import options as command_line
 from lioshell.environment import SAVECONFIG, Environment
-from lioshell.errors import ExitCode, LioshellError, UsageError
+from lioshell.errors import ExitCode, HostError, LioshellError, UsageError
 from lioshell.render.output import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from lioshell.kernel.ports import Kernel
     from lioshell.options import Options
     from lioshell.shell.session import Session
     from lioshell.specs import Specs
 
+_LIBRARIES = {
+    "configshell": "configshell-fb",
+    "prompt_toolkit": "prompt_toolkit",
+    "rich": "rich",
+    "yaml": "pyyaml",
+}
+"""Import name -> name of the package."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a write to standard output fails with where that is a file on a full disk."""
+
 
 def main(argv: Sequence[str] | None = None, env: Environment | None = None) -> int:
     """Run lioshell and return the exit code of design.md, section 2."""
     env = env or Environment()
     out = Output(env)
-    verbose = False
+    code: int = ExitCode.OK
     try:
-        found = command_line.parse(sys.argv[1:] if argv is None else argv, env.default_sim_dir)
-        if isinstance(found, str):
-            env.stdout.write(found)
-            return ExitCode.OK
-        verbose = found.verbose
-        out = Output(
-            env,
-            form=found.output,
-            color=env.wants_color(found.color),
-            quiet=found.quiet,
-            verbose=found.verbose,
-        )
-        return _run(found, env, out)
-    except LioshellError as error:
-        if verbose:
-            _traceback(env)
-        out.error(error)
-        return error.exit_code
-    except KeyboardInterrupt:
+        try:
+            found = command_line.parse(sys.argv[1:] if argv is None else argv, env.default_sim_dir)
+            if isinstance(found, str):
+                env.stdout.write(found)
+            else:
+                out = Output(
+                    env,
+                    form=found.output,
+                    color=env.wants_color(found.color, env.stdout),
+                    color_errors=env.wants_color(found.color, env.stderr),
+                    quiet=found.quiet,
+                    verbose=found.verbose,
+                )
+                code = _run(found, env, out)
+        except LioshellError as error:
+            if out.verbose:
+                _traceback(env)
+            code = error.exit_code
+            out.error(error)
+        # Here and not when the interpreter ends, where nobody could tell of a failure any more.
+        env.stdout.flush()
+        return code
+    except KeyboardInterrupt as interrupt:
+        for note in getattr(interrupt, "__notes__", ()):
+            out.note(note, "error")
         out.note("interrupted")
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # Who read the answer (head, less) has gone; that is no failure of ours.
-        _forget_stdout()
-        return ExitCode.OK
+        _forget_stdout(env)
+        return code
     except Exception as error:  # noqa: BLE001
-        # The last net: a defect of ours still ends with a sentence and not with a traceback.
-        if verbose:
-            _traceback(env)
-        kind = type(error).__name__
-        out.error(
-            LioshellError(
-                f"lioshell itself failed: {kind}: {error}",
-                hint="Run it again with -v and report what it prints.",
-            )
+        return _last_net(error, env, out)
+
+
+def _last_net(error: Exception, env: Environment, out: Output) -> int:
+    """Tell of a failure that nobody expected in a sentence, and not with a traceback."""
+    if out.verbose:
+        _traceback(env)
+    if isinstance(error, OSError) and error.errno in _FULL and not error.filename:
+        # Nothing more can be said there, in whatever form.
+        _forget_stdout(env)
+        out = Output(env)
+        reason: LioshellError = LioshellError(
+            f"The answer cannot be written: {os.strerror(error.errno or 0)}",
+            hint="Look where standard output goes.",
         )
-        return ExitCode.FAILED
+    elif isinstance(error, ModuleNotFoundError) and (error.name or "") in _LIBRARIES:
+        reason = HostError(
+            f"The library {error.name} is missing",
+            hint=f"Install it with: pip install {_LIBRARIES[error.name or '']}",
+        )
+    else:
+        reason = LioshellError(
+            f"lioshell itself failed: {type(error).__name__}: {error}",
+            hint="Run it again with -v and report what it prints.",
+        )
+    with contextlib.suppress(OSError, ValueError):  # nobody can be told any more
+        out.error(reason)
+    return reason.exit_code
 
 
 def _run(options: Options, env: Environment, out: Output) -> int:
@@ -75,7 +111,7 @@ def _run(options: Options, env: Environment, out: Output) -> int:
     from lioshell.specs import Specs, default_folders
 
     specs = Specs(env.spec_folders or default_folders())
-    kernel = env.kernel or open_kernel(options, specs, out)
+    kernel = shown_kernel(env.kernel or open_kernel(options, specs), options, specs, out)
     kernel.system.prepare()
     if options.words[:1] == ("serve",):
         return _serve(kernel, options, out)
@@ -86,20 +122,23 @@ def _run(options: Options, env: Environment, out: Output) -> int:
         session.hosting.close()
 
 
-def open_kernel(options: Options, specs: Specs, out: Output) -> Kernel:
-    """Return the kernel that the options choose, with each write shown where they ask for it."""
+def open_kernel(options: Options, specs: Specs) -> Kernel:
+    """Return the kernel that the options choose."""
     if options.sim is not None:
         from lioshell.kernel.open import open_sim
 
-        kernel = open_sim(options.sim, specs)
-    else:
-        from lioshell.kernel.open import open_real
+        return open_sim(options.sim, specs)
+    from lioshell.kernel.open import open_real
 
-        kernel = open_real(options.configfs)
+    return open_real(options.configfs)
+
+
+def shown_kernel(kernel: Kernel, options: Options, specs: Specs, out: Output) -> Kernel:
+    """Return a kernel whose every write is shown, or shown instead of done, as the options ask."""
     if options.dry_run:
         from lioshell.kernel.dry_run import dry_run
 
-        return dry_run(kernel, lambda text: out.say(text, "plain"))
+        return dry_run(kernel, specs, lambda text: out.say(text, "plain"))
     if options.verbose:
         from lioshell.kernel.traced import traced
 
@@ -121,7 +160,8 @@ def open_session(
 
         start(kernel, options.kernel_options)
 
-    interactive = not (options.words or options.lines or options.script) and env.interactive
+    has_lines = bool(options.words or options.lines or options.script is not None)
+    interactive = env.interactive and not has_lines
     folder = options.sim if options.sim is not None else "/"
     return Session(
         env,
@@ -159,14 +199,14 @@ def _run_lines(session: Session, options: Options, env: Environment, out: Output
     if options.lines:
         return _run_script(session, options.lines, "-c ", out, keep_going=options.keep_going)
     if options.script is not None:
-        lines = _read_script(options.script)
-        name = f"{options.script}:"
-        return _run_script(session, lines, name, out, keep_going=options.keep_going)
+        script, name = _read_script(options.script), f"{options.script}:"
+        return _run_script(session, script, name, out, keep_going=options.keep_going)
     if env.interactive:
         from lioshell.shell.repl import run
 
         return run(session)
-    return _run_script(session, env.stdin, "line ", out, keep_going=options.keep_going)
+    lines = _stdin_lines(env)
+    return _run_script(session, lines, "line ", out, keep_going=options.keep_going)
 
 
 def _run_script(
@@ -189,6 +229,16 @@ def _run_script(
     return code
 
 
+def _stdin_lines(env: Environment) -> Iterator[str]:
+    """Yield the lines of a script on standard input as they come; raises UsageError for no text."""
+    try:
+        yield from env.stdin
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            "The script on standard input is no text", hint="Give lines in UTF-8."
+        ) from error
+
+
 def _read_script(path: str) -> list[str]:
     try:
         with open(path, encoding="utf-8") as file:
@@ -206,6 +256,13 @@ def _traceback(env: Environment) -> None:
     traceback.print_exc(file=env.stderr)
 
 
-def _forget_stdout() -> None:
-    """Let the interpreter's own flush at exit go nowhere instead of failing."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _forget_stdout(env: Environment) -> None:
+    """Let what is still to be printed, at the interpreter's end too, go nowhere."""
+    try:
+        descriptor = env.stdout.fileno()
+    except (OSError, ValueError):
+        # No file: a test's own stream.
+        return
+    null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(null, descriptor)
+    os.close(null)

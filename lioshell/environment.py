@@ -26,9 +26,9 @@ class Environment:
     specs and the drop-ins.
     """
 
-    stdin: TextIO = field(default_factory=lambda: sys.stdin)
-    stdout: TextIO = field(default_factory=lambda: sys.stdout)
-    stderr: TextIO = field(default_factory=lambda: sys.stderr)
+    stdin: TextIO = field(default_factory=lambda: _standard(sys.stdin))
+    stdout: TextIO = field(default_factory=lambda: _standard(sys.stdout))
+    stderr: TextIO = field(default_factory=lambda: _standard(sys.stderr))
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     clock: Callable[[], float] = time.time
     kernel: Kernel | None = None
@@ -67,13 +67,22 @@ class Environment:
             except (OSError, ValueError, AttributeError):
                 return 80
 
-    def wants_color(self, choice: str) -> bool:
-        """Decide about colour: `choice` is auto, always or never; NO_COLOR counts for auto."""
+    def wants_color(self, choice: str, stream: TextIO) -> bool:
+        """Decide about colour on a stream: `choice` is auto, always or never.
+
+        NO_COLOR and a dumb terminal count for auto.
+        """
         if choice != "auto":
             return choice == "always"
         if self.environ.get("NO_COLOR") or self.environ.get("TERM") == "dumb":
             return False
-        return _is_terminal(self.stdout)
+        return _is_terminal(stream)
+
+
+def _standard(stream: TextIO | None) -> TextIO:
+    """Return a standard stream, or where it was closed (`<&-`), and is None, one of /dev/null."""
+    # For a run as long as the process.
+    return stream or open(os.devnull, "r+", encoding="utf-8")
 
 
 def _is_terminal(stream: TextIO) -> bool:

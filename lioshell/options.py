@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 OUTSIDE_THE_TREE = ("serve", "completion")
 """Commands that are words of the command line but not of the shell."""
 
+_WITH_VALUE = "cfo"
+"""Short options that have a value."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -65,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     add("-c", dest="lines", action="append", default=[], metavar="LINE", help="run LINE")
     add("-f", dest="script", metavar="FILE", help="run the script FILE")
     add("--keep-going", action="store_true", help="run all lines, fail at the end")
-    add("--sim", metavar="DIR", help="use the simulated kernel, its state kept in DIR")
+    add("--sim", metavar="[DIR]", help="use the simulated kernel, its state kept in DIR")
     add("--configfs", metavar="DIR", default="/sys/kernel/config", help="mount point of configfs")
     add("-o", dest="output", choices=("text", "json", "yaml"), default="text", help="form")
     add("-n", "--dry-run", action="store_true", help="print the writes instead of doing them")
@@ -75,21 +78,20 @@ def parser() -> argparse.ArgumentParser:
     add("-v", dest="verbose", action="store_true", help="print every configfs write")
     add("--version", action="store_true", help="print the version")
     add("-h", "--help", action="store_true", help="print this help")
-    add("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return made
 
 
 def parse(argv: Sequence[str], default_sim_dir: str) -> Options | str:
     """Return the options, or the text that --help or --version asks for; raises UsageError."""
     made = parser()
-    found = made.parse_args(_with_sim_folder(argv, default_sim_dir))
+    options, words = _split(argv, default_sim_dir)
+    found = made.parse_args(options)
     if found.help:
         return made.format_help()
     if found.version:
         from lioshell import __version__
 
         return f"lioshell {__version__}\n"
-    words = tuple(found.words)
     sources = sum((bool(found.lines), found.script is not None, bool(words)))
     if sources > 1:
         raise UsageError(
@@ -100,41 +102,50 @@ def parse(argv: Sequence[str], default_sim_dir: str) -> Options | str:
         script=found.script,
         keep_going=found.keep_going,
         sim=found.sim,
-        configfs=found.configfs,
+        # A service that is started for the devices has another current folder.
+        configfs=os.path.abspath(found.configfs),
         output=found.output,
         dry_run=found.dry_run,
         yes=found.yes,
         color=found.color,
         quiet=found.quiet,
         verbose=found.verbose,
-        words=words,
+        words=tuple(words),
     )
 
 
-def _with_sim_folder(argv: Sequence[str], default: str) -> list[str]:
-    """Return argv with --sim's folder joined to it; a path of the tree is never taken for one.
+def _split(argv: Sequence[str], default_sim_dir: str) -> tuple[list[str], list[str]]:
+    """Return the options and the words behind them; --sim's folder is joined to it.
 
     `--sim` may be followed by a folder or by a command, and both may begin with "/": a word is the
     folder when it begins with "." or "~", or is an absolute path whose parent, other than "/",
-    exists.
+    exists. "--" ends the options.
     """
-    result: list[str] = []
+    options: list[str] = []
     words = list(argv)
-    while words:
+    while words and words[0].startswith("-") and len(words[0]) > 1:
         word = words.pop(0)
-        if word in ("-c", "-f", "-o", "--color", "--configfs") and words:
-            result += [word, words.pop(0)]
+        if word == "--":
+            break
+        if _takes_the_next(word) and words:
+            options += [word, words.pop(0)]
         elif word == "--sim":
-            folder = words.pop(0) if words and _is_folder(words[0]) else default
-            result.append(f"--sim={os.path.abspath(os.path.expanduser(folder))}")
+            folder = words.pop(0) if words and _is_folder(words[0]) else default_sim_dir
+            options.append(f"--sim={os.path.abspath(os.path.expanduser(folder))}")
         elif word.startswith("--sim="):
-            folder = os.path.expanduser(word.removeprefix("--sim=")) or default
-            result.append(f"--sim={os.path.abspath(folder)}")
-        elif word.startswith("-"):
-            result.append(word)
+            folder = os.path.expanduser(word.removeprefix("--sim=")) or default_sim_dir
+            options.append(f"--sim={os.path.abspath(folder)}")
         else:
-            return [*result, word, *words]
-    return result
+            options.append(word)
+    return options, words
+
+
+def _takes_the_next(word: str) -> bool:
+    """Tell whether an option's value is the next word: -c, -nc, --color."""
+    if word.startswith("--"):
+        return word in ("--color", "--configfs")
+    # -cls is -c with its value, as in -ojson.
+    return word[-1] in _WITH_VALUE and not any(letter in _WITH_VALUE for letter in word[1:-1])
 
 
 def _is_folder(word: str) -> bool:

@@ -44,6 +44,12 @@ def store(folder: str, path: str, plain: dict[str, object]) -> None:
     target = _file(folder, path)
     temporary = f"{target}.{os.getpid()}"
     try:
+        there = folder
+        while not os.path.lexists(there):
+            there = os.path.dirname(there)
+        if os.stat(there).st_uid != os.geteuid():
+            # Root with the home of another user (sudo) must not leave folders of root's there.
+            return
         os.makedirs(folder, mode=0o700, exist_ok=True)
         if not _is_ours(os.stat(folder)):
             return

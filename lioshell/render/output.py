@@ -2,42 +2,24 @@
 """Where answers go: text with or without colour, JSON or YAML on stdout; notes on stderr.
 
 In text, rich writes the colours; plain text needs none of it, and does not pay for its import.
+Lines are folded where a terminal shows them, and never in a pipe.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TextIO
 
+from lioshell.render import layout
 from lioshell.render.tree import Span, TreeItem, tree_data, tree_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from rich.console import Console
 
     from lioshell.environment import Environment
     from lioshell.errors import LioshellError
 
 SCHEMA = "lioshell/1"
 """Name and version of the JSON and YAML answers; described in docs/output.md."""
-
-_MAX_PARAMETER_WIDTH = 44
-"""Longer values push their description to the right instead of all others."""
-
-_THEME = {
-    "guide": "bright_black",
-    "name": "cyan",
-    "summary": "default",
-    "healthy": "green",
-    "unhealthy": "bold red",
-    "heading": "bold",
-    "value": "default",
-    "good": "green",
-    "warning": "yellow",
-    "error": "bold red",
-    "hint": "cyan",
-    "plain": "default",
-}
 
 
 class Output:
@@ -53,17 +35,25 @@ class Output:
         *,
         form: str = "text",
         color: bool = False,
+        color_errors: bool | None = None,
         quiet: bool = False,
         verbose: bool = False,
     ) -> None:
+        """Write to the streams of `env`.
+
+        `color_errors` is about stderr; by default it has colour where stdout has and it is a
+        terminal too.
+        """
         self._env = env
         self.form = form
         self.color = color
+        self.color_errors = color and _is_terminal(env.stderr)
+        if color_errors is not None:
+            self.color_errors = color_errors
         self.quiet = quiet
         self.verbose = verbose
         self._messages: list[str] = []
         self._result: object = None
-        self._consoles: dict[int, Console] = {}
 
     # The answer
 
@@ -72,15 +62,24 @@ class Output:
         if self.form != "text":
             self._messages.append(text)
         elif not self.quiet:
-            self._print(self._env.stdout, [Span(text, style)])
+            self._show([Span(text, style)])
 
     def text(self, text: str) -> None:
-        """Show a text that was asked for (help, pwd); -q does not leave it out."""
+        """Show a text that was asked for (pwd); -q does not leave it out."""
         if self.form != "text":
             self._result = text
             return
         for line in text.splitlines():
-            self._print(self._env.stdout, [Span(line, "plain")])
+            self._show([Span(line, "plain")])
+
+    def page(self, blocks: Sequence[layout.Block]) -> None:
+        """Show a page of help: paragraphs, examples, lists of words with their meaning."""
+        if self.form != "text":
+            lines = ("".join(s.text for s in line) for line in layout.page(blocks, None))
+            self._result = "\n".join(lines)
+            return
+        for spans in layout.page(blocks, self._fold_width):
+            self._show(spans)
 
     def tree(self, item: TreeItem) -> None:
         """Show a tree."""
@@ -88,7 +87,7 @@ class Output:
             self._result = tree_data(item)
             return
         for spans in tree_lines(item, self._env.width):
-            self._print(self._env.stdout, spans)
+            self._show(spans)
 
     def fields(self, fields: dict[str, Any], *, title: str = "") -> None:
         """Show names and values: one `name: value` a line."""
@@ -96,46 +95,28 @@ class Output:
             self._result = fields
             return
         if title:
-            self._print(self._env.stdout, [Span(title, "heading")])
+            self._show([Span(title, "heading")])
         for name, value in fields.items():
             shown = value if isinstance(value, str) else _plain(value)
-            self._print(self._env.stdout, [Span(f"{name}: ", "name"), Span(shown, "value")])
+            self._show([Span(f"{name}: ", "name"), Span(shown, "value")])
 
-    def parameters(self, rows: Sequence[tuple[str, str, str, bool]], *, title: str) -> None:
+    def parameters(self, rows: Sequence[tuple[str, str | None, str, bool]], *, title: str) -> None:
         """Show the parameters of a group: name, value, help, writable."""
         if self.form != "text":
             self._result = {name: value for name, value, _, _ in rows}
             return
         if title:
-            self._print(self._env.stdout, [Span(title, "heading")])
-        width = max((len(name) + len(value) + 1 for name, value, _, _ in rows), default=0)
-        width = min(width, _MAX_PARAMETER_WIDTH)
-        for name, value, help_line, writable in rows:
-            note = " ".join(filter(None, ["" if writable else "[ro]", help_line]))
-            space = " " * (max(width - len(name) - len(value) - 1, 0) + 2) if note else ""
-            self._print(
-                self._env.stdout,
-                [Span(f"{name}=", "name"), Span(value, "value"), Span(space + note, "guide")],
-            )
+            self._show([Span(title, "heading")])
+        for spans in layout.parameters(rows, self._fold_width):
+            self._show(spans)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Show rows below column names."""
         if self.form != "text":
             self._result = [dict(zip(columns, row, strict=True)) for row in rows]
             return
-        widths = [max(len(row[i]) for row in (columns, *rows)) for i in range(len(columns))]
-        for index, row in enumerate((columns, *rows)):
-            spans = [
-                Span(cell if last else cell.ljust(width) + "  ", "heading" if not index else style)
-                for cell, width, style, last in zip(
-                    row,
-                    widths,
-                    ("name", *("value" for _ in columns[1:])),
-                    (*(False for _ in columns[1:]), True),
-                    strict=True,
-                )
-            ]
-            self._print(self._env.stdout, spans)
+        for spans in layout.columns(columns, rows, self._fold_width):
+            self._show(spans)
 
     def finish(self, line: str) -> None:
         """Print the document of one command line, in JSON or YAML."""
@@ -155,12 +136,12 @@ class Output:
     def note(self, text: str, style: str = "warning") -> None:
         """Tell something beside the answer, on stderr."""
         if not self.quiet:
-            self._print(self._env.stderr, [Span(text, style)])
+            self._tell([Span(text, style)])
 
     def trace(self, text: str) -> None:
         """Tell a step on stderr, where -v asked for it."""
         if self.verbose:
-            self._print(self._env.stderr, [Span(text, "guide")])
+            self._tell([Span(text, "guide")])
 
     def error(self, error: LioshellError, where: str = "") -> None:
         """Show an error: what failed and why, then what to type next."""
@@ -177,14 +158,12 @@ class Output:
             self._document({"error": document}, self._env.stdout)
             return
         for line in error.excerpt:
-            self._print(self._env.stderr, [Span(line, "plain")])
+            self._tell([Span(line, "plain")])
         for remain in error.remains:
-            self._print(self._env.stderr, [Span(f"Could not be undone: {remain}", "error")])
-        self._print(
-            self._env.stderr, [Span("error: ", "error"), Span(where + error.message, "plain")]
-        )
+            self._tell([Span(f"Could not be undone: {remain}", "error")])
+        self._tell([Span("error: ", "error"), Span(where + error.message, "plain")])
         if error.hint:
-            self._print(self._env.stderr, [Span("  hint: ", "hint"), Span(error.hint, "plain")])
+            self._tell([Span("  hint: ", "hint"), Span(error.hint, "plain")])
 
     # Printing
 
@@ -196,28 +175,37 @@ class Output:
         else:
             import json
 
-            stream.write(json.dumps(document, ensure_ascii=False) + "\n")
+            # Escapes for all but ASCII: names may hold bytes that are no text in any encoding.
+            stream.write(json.dumps(document) + "\n")
         stream.flush()
 
-    def _print(self, stream: TextIO, spans: Iterable[Span]) -> None:
-        if not self.color or stream is not self._env.stdout:
-            stream.write("".join(_safe(span.text) for span in spans) + "\n")
-            return
-        from rich.text import Text
+    @property
+    def _fold_width(self) -> int | None:
+        """Columns that lines are folded to; None where stdout is no terminal."""
+        return self._env.width if _is_terminal(self._env.stdout) else None
 
-        line = Text()
-        for span in spans:
-            line.append(_safe(span.text), style=_THEME[span.style])
-        self._console(stream).print(line, soft_wrap=True)
+    def _show(self, spans: Iterable[Span]) -> None:
+        """Print a line on stdout."""
+        self._write(self._env.stdout, spans, color=self.color)
 
-    def _console(self, stream: TextIO) -> Console:
-        console = self._consoles.get(id(stream))
-        if console is None:
-            from rich.console import Console
+    def _tell(self, spans: Iterable[Span]) -> None:
+        """Print a line on stderr."""
+        self._write(self._env.stderr, spans, color=self.color_errors)
 
-            console = Console(file=stream, force_terminal=True, highlight=False)
-            self._consoles[id(stream)] = console
-        return console
+    @staticmethod
+    def _write(stream: TextIO, spans: Iterable[Span], *, color: bool) -> None:
+        if color:
+            from lioshell.render.color import painted
+
+            line = "".join(painted(_safe(span.text), span.style) for span in spans) + "\n"
+        else:
+            line = "".join(_safe(span.text) for span in spans) + "\n"
+        try:
+            stream.write(line)
+        except UnicodeEncodeError:
+            # The locale's encoding lacks a character: a name is shown escaped, not lost.
+            encoding = stream.encoding or "ascii"
+            stream.write(line.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def _safe(text: str) -> str:
@@ -231,3 +219,11 @@ def _plain(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "-" if value is None else str(value)
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    try:
+        return stream.isatty()
+    except ValueError:
+        # A closed stream.
+        return False

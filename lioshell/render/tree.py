@@ -23,7 +23,7 @@ class TreeItem(NamedTuple):
 
 
 class Span(NamedTuple):
-    """A piece of a line in one style; styles are names of render.console's theme."""
+    """A piece of a line in one style; styles are names of render/color.py."""
 
     text: str
     style: str

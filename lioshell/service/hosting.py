@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from lioshell.errors import HostError, LockedError, RunnerError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from lioshell.service.host import Host
 
 _ATTACH_TIMEOUT_S = 15.0
+_RETRY_S = 0.05
 NO_RUNNER = "no runner"
 HIDDEN_RUNNER = "runner visible to root only"
 
@@ -69,29 +71,54 @@ class Hosting:
     def __init__(self, kernel: Kernel, start_service: Callable[[], None]) -> None:
         self._kernel = kernel
         self._start_service = start_service
+        self._status: list[dict[str, Any]] | None = None
+
+    def refresh(self) -> None:
+        """Forget what was asked of other processes; each command asks once."""
+        self._status = None
 
     def devices_changed(self, created: Sequence[str]) -> list[str]:
-        """Have new devices served by the service; return lines for the user."""
-        started = False
-        if not service_runs(self._kernel.run_dir):
-            self._start_service()
-            started = True
+        """Have new devices served by the service; return lines for the user.
+
+        Raises RunnerError for one that cannot be served.
+        """
+        started = not service_runs(self._kernel.run_dir)
         lines = []
         for path in created:
-            request = {"op": "wait", "path": path, "timeout_s": _ATTACH_TIMEOUT_S}
-            answers = self._ask(request, _ATTACH_TIMEOUT_S + 5)
-            states = [a["devices"][path] for a in answers if path in a.get("devices", {})]
+            server = self._have_served(path)
             name = path.rpartition("/")[2]
-            if "" not in states:
-                reason = next(iter(states), NO_RUNNER)
+            how = "a service started for it" if started else "the service"
+            lines.append(f"{name} is served by {how} (process {server}).")
+        self.refresh()
+        return lines
+
+    def _have_served(self, path: str) -> int:
+        """Return the process that serves a device, which is a service that is started if need be.
+
+        A service that ends with its last device may do so at this very moment: while nobody
+        answers for the device, it is tried again.
+        """
+        request = {"op": "wait", "path": path, "timeout_s": _ATTACH_TIMEOUT_S}
+        deadline = time.monotonic() + _ATTACH_TIMEOUT_S
+        while True:
+            if not service_runs(self._kernel.run_dir):
+                try:
+                    self._start_service()
+                except RunnerError:
+                    if not service_runs(self._kernel.run_dir):
+                        raise
+                    # Another process started one meanwhile.
+            answers = self._ask(request, _ATTACH_TIMEOUT_S + 5)
+            states = _states(answers, path)
+            if "" in states:
+                return _server(answers, path)
+            if states or time.monotonic() > deadline:
                 raise RunnerError(
-                    f"{name} was created, but is not served: {reason}",
+                    f"{path.rpartition('/')[2]} is not served: {next(iter(states), NO_RUNNER)}",
                     hint="Mend that, then start the service again: lioshell serve",
                     path=path,
                 )
-            how = "a service started for it" if started else "the service"
-            lines.append(f"{name} is served by {how} (process {_server(answers, path)}).")
-        return lines
+            time.sleep(_RETRY_S)
 
     def _ask(self, request: dict[str, Any], timeout_s: float = 5.0) -> list[dict[str, Any]]:
         from lioshell.service.control import ask_all
@@ -100,14 +127,13 @@ class Hosting:
 
     def problem(self, path: str) -> str:
         """Return what keeps a device from being served, "" where it is served."""
-        try:
-            answers = self._ask({"op": "status"})
-        except HostError:
-            return HIDDEN_RUNNER
-        states = [a["devices"][path] for a in answers if path in a.get("devices", {})]
-        if "" in states:
-            return ""
-        return next((s for s in states if s), NO_RUNNER)
+        if self._status is None:
+            try:
+                self._status = self._ask({"op": "status"})
+            except HostError:
+                return HIDDEN_RUNNER
+        states = _states(self._status, path)
+        return "" if "" in states else next(iter(states), NO_RUNNER)
 
     def served_here(self) -> list[str]:
         """Return the devices that end with this process: none."""
@@ -141,11 +167,12 @@ class SessionHosting(Hosting):
             self._host = Host(self._kernel, self._report)
         self._own.update(created)
         self._host.serve_only(self._own)
+        self.refresh()
         for path in created:
             problem = self._host.problem(path)
             if problem:
                 raise RunnerError(
-                    f"{path.rpartition('/')[2]} was created, but is not served: {problem}",
+                    f"{path.rpartition('/')[2]} is not served: {problem}",
                     hint="Mend that, then serve it with: lioshell serve",
                     path=path,
                 )
@@ -172,6 +199,11 @@ class SessionHosting(Hosting):
         host, self._host = self._host, None
         if host is not None:
             host.close()
+
+
+def _states(answers: list[dict[str, Any]], path: str) -> list[str]:
+    """Return what the serving processes say of a device: "" where it is served."""
+    return [a["devices"][path] for a in answers if path in a.get("devices", {})]
 
 
 def _server(answers: list[dict[str, Any]], path: str) -> int:

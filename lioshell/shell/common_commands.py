@@ -3,14 +3,24 @@
 
 from __future__ import annotations
 
-from inspect import cleandoc
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, ClassVar
 
-from lioshell.errors import NotFoundError, UsageError
+from lioshell.errors import KernelError, NotFoundError
+from lioshell.render.layout import Block
+from lioshell.shell import command_help, suggestions
 from lioshell.shell.node import Node
+from lioshell.shell.values import number
+from lioshell.specs import Parameter
 
 if TYPE_CHECKING:
     from lioshell.lio.groups import ParameterGroup
+
+GLOBAL = "global"
+"""The group of the preferences, which every node has."""
+
+REVEAL = "--reveal"
+"""The word of `get` that asks for passwords."""
 
 EXIT = "EXIT"
 """What ui_command_exit returns (configshell's convention)."""
@@ -19,28 +29,38 @@ EXIT = "EXIT"
 class ShellNode(Node):
     """A node with the commands that work everywhere."""
 
+    command_parameters: ClassVar[dict[str, tuple[Parameter, ...]]] = {
+        "ls": (
+            Parameter("path", "string", "Where to begin; here, when not given"),
+            Parameter("depth", "int", "Levels to show, 0 for all; the preference tree_max_depth"),
+        ),
+        "cd": (Parameter("path", "string", "Where to go, or < for back and > for forward"),),
+        "help": (Parameter("topic", "string", "A command of this node"),),
+    }
+
     def ui_command_ls(self, path: str | None = None, depth: str | None = None) -> None:
         """List the tree from here or from PATH, DEPTH levels deep.
 
-        Examples: ls
-                  ls /backstores 1
+        Examples:
+            ls
+            ls /backstores 1
         """
         node = self if path is None else self.session.node_at(path, self)
-        levels = None
-        if depth is not None:
-            if not depth.isdigit():
-                raise UsageError(f"{depth!r} is no depth", hint="Give a number; 0 means all.")
-            levels = int(depth) or None
-        self.out.tree(node.tree_item(levels))
+        levels = (
+            self.session.prefs.number("tree_max_depth") if depth is None else number(depth, "depth")
+        )
+        self.out.tree(node.tree_item(levels or None))
 
     def ui_command_cd(self, path: str | None = None) -> Node:
         """Go to PATH; `cd <` goes back, `cd >` forward, `cd` alone to the root.
 
-        Examples: cd /backstores/fileio
-                  cd <
+        Examples:
+            cd /backstores/fileio
+            cd ..
+            cd <
         """
         if path is None:
-            return self.get_root()  # type: ignore[no-any-return]  # configshell is untyped
+            return self.session.root
         if path in ("<", ">"):
             return self.session.history_step(-1 if path == "<" else 1)
         return self.session.node_at(path, self)
@@ -48,14 +68,16 @@ class ShellNode(Node):
     def ui_command_pwd(self) -> None:
         """Show the path of this node.
 
-        Examples: pwd
+        Examples:
+            pwd
         """
         self.out.text(self.path)
 
     def ui_command_status(self) -> None:
         """Show this node's summary.
 
-        Examples: status
+        Examples:
+            status
         """
         summary, healthy = self.summary()
         self.out.fields({"path": self.path, "status": summary, "healthy": healthy})
@@ -63,80 +85,74 @@ class ShellNode(Node):
     def ui_command_exit(self) -> str:
         """Leave the shell.
 
-        Examples: exit
+        Examples:
+            exit
         """
         return EXIT
 
     def ui_command_help(self, topic: str | None = None) -> None:
         """Show the commands of this node, or what TOPIC, a command, does.
 
-        Examples: help
-                  help create
+        Examples:
+            help
+            help ls
         """
-        if topic is None:
-            self.out.table(
-                ["COMMAND", "WHAT IT DOES"],
-                [[name, self._first_line(name)] for name in sorted(self.list_commands())],
-            )
-            if self.out.form == "text":
-                self.out.text(f"\nA command in full: help COMMAND. You are at {self.path}.")
+        if topic is not None:
+            if topic not in self.list_commands():
+                raise self.session.no_such_command(self, topic)
+            self.out.page(command_help.page(self, topic))
             return
-        if topic not in self.list_commands():
-            raise self.session.no_such_command(self, topic)
-        syntax, _, defaults = self.get_command_syntax(topic)
-        lines = [syntax.strip()]
-        if defaults:
-            lines.append(f"  defaults: {defaults.strip()}")
-        lines += ["", cleandoc(self.get_command_method(topic).__doc__ or "")]
-        known = self.parameters_of(topic)
-        if known:
-            lines += ["", "Parameters:"]
-            width = max(len(p.name) for p in known)
-            for parameter in known:
-                default = "" if parameter.default is None else f" (default {parameter.default})"
-                name = parameter.name.ljust(width)
-                lines.append(f"  {name}  {parameter.type}: {parameter.help}{default}")
-        self.out.text("\n".join(lines))
-
-    def _first_line(self, command: str) -> str:
-        doc = self.get_command_method(command).__doc__ or ""
-        first: str = doc.strip().splitlines()[0] if doc.strip() else ""
-        return first
+        rows = [[name, command_help.of(self, name).summary] for name in self.list_commands()]
+        self.out.table(["COMMAND", "WHAT IT DOES"], sorted(rows))
+        if self.out.form == "text":
+            self.out.page(
+                [
+                    Block(text=""),
+                    Block(
+                        text=f"You are at {self.session.node.path}. A path alone goes there, "
+                        "PATH COMMAND does it there; help COMMAND explains a command."
+                    ),
+                ]
+            )
 
     def ui_command_get(self, group: str | None = None, *parameter: str) -> None:
-        """Show the groups, the parameters of GROUP, or some of them.
+        """Show the groups of parameters, the parameters of GROUP, or some of them.
 
-        Passwords show as ***; `--reveal` shows them.
+        Passwords show as ***; --reveal shows them.
 
-        Examples: get
-                  get global
+        Examples:
+            get
+            get global
+            get global auto_save_on_exit
         """
-        names = [name for name in parameter if name != "--reveal"]
+        names = [name for name in parameter if name != REVEAL]
         show_secrets = len(names) != len(parameter)
         if group is None:
-            self.out.fields({"groups": " ".join(["global", *self.group_names()])})
+            self.out.fields({"groups": " ".join([GLOBAL, *self.group_names()])})
             return
-        if group == "global":
-            self.out.parameters(self.session.prefs.rows(names), title="GLOBAL CONFIG GROUP")
-            return
-        found = self._group(group)
-        rows = []
-        for name in names or found.names():
-            value = found.get(name, reveal=show_secrets)
-            rows.append((name, value, found.help_of(name), found.is_writable(name)))
-        self.out.parameters(rows, title=f"{group.upper()} CONFIG GROUP")
+        if group == GLOBAL:
+            rows: list[tuple[str, str | None, str, bool]] = [*self.session.prefs.rows(names)]
+        else:
+            found = self._group(group)
+            rows = [
+                _row(found, name, reveal=show_secrets, listed=not names)
+                for name in names or found.names()
+            ]
+        # A value that was asked for by name needs no title above it.
+        self.out.parameters(rows, title="" if names else f"{group.upper()} CONFIG GROUP")
 
     def ui_command_set(self, group: str | None = None, **parameter: str) -> None:
         """Change parameters of GROUP, all of those given or none.
 
-        Examples: set global auto_cd_after_create=false
-                  /iscsi set discovery_auth enable=0
+        Examples:
+            set global auto_cd_after_create=false
+            set global prompt_length=40 tree_max_depth=0
         """
         if group is None or not parameter:
             self.ui_command_get(group)
             return
-        if group == "global":
-            self.session.prefs.set_all(parameter)
+        if group == GLOBAL:
+            self.session.prefs.set_all(parameter, keep=not self.lio.dry_run)
             for name in parameter:
                 value = self.session.prefs.shown([name])[name]
                 self.out.say(f"Parameter {name} is now '{value}'.")
@@ -147,9 +163,22 @@ class ShellNode(Node):
             self.out.say(f"Parameter {name} is now '{found.get(name)}'.")
 
     def _group(self, name: str) -> ParameterGroup:
-        if name not in self.group_names():
-            raise NotFoundError(
-                f"There is no group {name} at {self.path}",
-                hint=f"There is: {' '.join(['global', *self.group_names()])}",
-            )
+        names = self.group_names()
+        if name not in names:
+            close = suggestions.close_to(name, [GLOBAL, *names])
+            hint = f"Did you mean {close}?" if close else f"There is: {' '.join([GLOBAL, *names])}"
+            raise NotFoundError(f"There is no group {name} at {self.path}", hint=hint)
         return self.group(name)
+
+
+def _row(
+    group: ParameterGroup, name: str, *, reveal: bool, listed: bool
+) -> tuple[str, str | None, str, bool]:
+    """Return name, value, help and "can be set"; what cannot be read has no value in a list."""
+    try:
+        value = group.get(name, reveal=reveal)
+    except KernelError as error:
+        if not listed:
+            raise
+        return name, None, f"[{os.strerror(error.errno)}] {group.help_of(name)}", True
+    return name, value, group.help_of(name), group.is_writable(name)

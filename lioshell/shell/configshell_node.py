@@ -15,6 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from lioshell.errors import HostError
 
+
+class NullLog:
+    """configshell's nodes log through their shell; we do not (its log holds secrets)."""
+
+    def debug(self, message: str) -> None:
+        """Drop a message."""
+
+
 if TYPE_CHECKING:
 
     class ExecutionError(Exception):

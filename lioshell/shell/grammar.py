@@ -9,10 +9,14 @@ error that shows where, never a shorter command (reference: configshell's gramma
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lioshell.errors import UsageError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_EXCERPT_WIDTH = 76
 _NAMED = re.compile(r"([A-Za-z_][A-Za-z0-9_\-]*)=")
 
 
@@ -28,20 +32,6 @@ class Word(NamedTuple):
     end: int
     plain: int
 
-    @classmethod
-    def argument(cls, text: str) -> Word:
-        """Return a word that the calling shell has already unquoted."""
-        return cls(text, 0, len(text), len(text))
-
-
-class Invocation(NamedTuple):
-    """What a line asks for; an empty `path` means here, an empty `command` means cd."""
-
-    path: str
-    command: str
-    positional: list[str]
-    named: dict[str, str]
-
 
 class GrammarError(UsageError):
     """A line that cannot be read; `column` is where."""
@@ -50,73 +40,114 @@ class GrammarError(UsageError):
         super().__init__(message, hint=hint)
         self.column = column
         if line:
-            self.excerpt = (line, " " * column + "^")
+            self.excerpt = _excerpt(line, column)
+
+
+def _excerpt(line: str, column: int) -> tuple[str, str]:
+    """Return the part of a line around a column, as wide as a terminal, and a caret below it."""
+    shown = "".join(char if char.isprintable() else " " for char in line)
+    begin = max(0, min(column - _EXCERPT_WIDTH // 2, len(shown) - _EXCERPT_WIDTH))
+    return shown[begin : begin + _EXCERPT_WIDTH], " " * (column - begin) + "^"
 
 
 def split_words(line: str) -> list[Word]:
     """Return the words of a line; raises GrammarError for an open quote or a lone backslash."""
-    words: list[Word] = []
-    text: list[str] = []
-    start: int | None = None
-    plain: int | None = None
-    position = 0
-    while position < len(line):
-        char = line[position]
-        if char.isspace():
-            if start is not None:
-                words.append(_word(text, start, position, plain))
-                text, start, plain = [], None, None
-            position += 1
-            continue
-        if start is None:
-            if char == "#":
+    return _Scanner(line).words()
+
+
+def word_at_end(line: str) -> tuple[list[Word], Word] | None:
+    """Return the whole words before the cursor and the one that it ends, for completion.
+
+    A quote may still be open there. The last word is empty behind a blank; None in a comment.
+    """
+    scanner = _Scanner(line, unfinished=True)
+    words = scanner.words()
+    if scanner.in_comment:
+        return None
+    if words and words[-1].end == len(line):
+        return words[:-1], words[-1]
+    return words, Word("", len(line), len(line), 0)
+
+
+class _Scanner:
+    """Reads one line; where `unfinished`, its end also ends a quote or an escape."""
+
+    def __init__(self, line: str, *, unfinished: bool = False) -> None:
+        self._line = line
+        self._unfinished = unfinished
+        self._position = 0
+        self.in_comment = False
+
+    def words(self) -> list[Word]:
+        line = self._line
+        if "\0" in line:
+            raise GrammarError(
+                "The line holds a NUL character", line, line.index("\0"), hint="Leave it out."
+            )
+        found = []
+        while self._position < len(line):
+            char = line[self._position]
+            if char.isspace():
+                self._position += 1
+            elif char == "#":
+                self.in_comment = True
                 break
-            start = position
-        if char in "'\"":
-            plain = len(text) if plain is None else plain
-            position = _read_quoted(line, position, text)
-        elif char == "\\":
-            plain = len(text) if plain is None else plain
-            if position + 1 == len(line):
-                raise GrammarError(
-                    "The line ends with a backslash", line, position, hint="Write \\\\ for one."
-                )
+            else:
+                found.append(self._word())
+        return found
+
+    def _word(self) -> Word:
+        line, start = self._line, self._position
+        text: list[str] = []
+        plain: int | None = None
+        while self._position < len(line) and not line[self._position].isspace():
+            char = line[self._position]
+            if char in "\"'\\":
+                plain = len(text) if plain is None else plain
+                if char == "\\":
+                    self._read_escape(text)
+                else:
+                    self._read_quoted(text)
+            else:
+                text.append(char)
+                self._position += 1
+        return Word("".join(text), start, self._position, len(text) if plain is None else plain)
+
+    def _read_escape(self, text: list[str]) -> None:
+        line, position = self._line, self._position
+        if position + 1 < len(line):
             text.append(line[position + 1])
-            position += 2
-        else:
+        elif not self._unfinished:
+            raise GrammarError(
+                "The line ends with a backslash", line, position, hint="Write \\\\ for one."
+            )
+        self._position = min(position + 2, len(line))
+
+    def _read_quoted(self, text: list[str]) -> None:
+        line, opening = self._line, self._position
+        quote = line[opening]
+        position = opening + 1
+        while position < len(line):
+            char = line[position]
+            if char == quote:
+                self._position = position + 1
+                return
+            if char == "\\" and quote == '"' and position + 1 < len(line):
+                position += 1
+                char = line[position]
             text.append(char)
             position += 1
-    if start is not None:
-        words.append(_word(text, start, position, plain))
-    return words
-
-
-def _word(text: list[str], start: int, end: int, plain: int | None) -> Word:
-    return Word("".join(text), start, end, len(text) if plain is None else plain)
-
-
-def _read_quoted(line: str, opening: int, text: list[str]) -> int:
-    """Append what is quoted to `text` and return the column after the closing quote."""
-    quote = line[opening]
-    position = opening + 1
-    while position < len(line):
-        char = line[position]
-        if char == quote:
-            return position + 1
-        if char == "\\" and quote == '"' and position + 1 < len(line):
-            position += 1
-            char = line[position]
-        text.append(char)
-        position += 1
-    raise GrammarError(
-        f"The quote {quote} is never closed", line, opening, hint=f"Close it with {quote}."
-    )
+        if not self._unfinished:
+            raise GrammarError(
+                f"The quote {quote} is never closed", line, opening, hint=f"Close it with {quote}."
+            )
+        self._position = position
 
 
 def looks_like_path(word: Word) -> bool:
-    """Tell whether a first word is a path by its form alone."""
+    """Tell whether a first word is a path by its form alone: no command's name holds a slash."""
     text = word.text
-    return "/" in text[: word.plain] or text in (".", "..") or text.startswith("@")
+    return "/" in text or text in (".", "..") or text.startswith("@")
 
 
 def named_value(word: Word) -> tuple[str, str] | None:
@@ -145,8 +176,24 @@ def arguments(words: list[Word], line: str) -> tuple[list[str], dict[str, str]]:
     return positional, named
 
 
+def words_of(texts: Iterable[str]) -> tuple[list[Word], str]:
+    """Return words that the calling shell has unquoted already, and a line that says the same."""
+    words, parts, column = [], [], 0
+    for text in texts:
+        part = quote(text)
+        words.append(Word(text, column, column + len(part), len(text)))
+        parts.append(part)
+        column += len(part) + 1
+    return words, " ".join(parts)
+
+
 def quote(text: str) -> str:
     """Return a text as one word of a line."""
     if text and not re.search(r"[\s'\"\\]", text) and not text.startswith("#"):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def quote_value(text: str) -> str:
+    """Return a text as one word that is no NAME=VALUE, whatever it holds."""
+    return f'"{text}"' if quote(text) == text and _NAMED.match(text) else quote(text)

@@ -8,23 +8,12 @@ from typing import TYPE_CHECKING
 
 from prompt_toolkit.history import History
 
-from lioshell.errors import LioshellError
-from lioshell.model.secret import SECRET_PARAMETERS
-from lioshell.shell import grammar
+from lioshell.shell.redaction import holds_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MAX_LINES = 5000
-
-
-def holds_secret(line: str) -> bool:
-    """Tell whether a line sets a password; one that cannot be read counts if it mentions any."""
-    try:
-        pairs = (grammar.named_value(word) for word in grammar.split_words(line))
-        return any(pair is not None and pair[0] in SECRET_PARAMETERS for pair in pairs)
-    except LioshellError:
-        return any(name in line for name in SECRET_PARAMETERS)
 
 
 class SafeHistory(History):
@@ -37,23 +26,28 @@ class SafeHistory(History):
     def load_history_strings(self) -> Iterable[str]:
         """Return the lines, newest first."""
         try:
-            with open(self._path, encoding="utf-8", errors="replace") as file:
-                return file.read().splitlines()[: -_MAX_LINES - 1 : -1]
+            with open(self._path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+                lines = [line for line in file.read().split("\n") if line]
         except OSError:
             # None was kept yet, or it cannot be read: begin without one.
             return []
+        return lines[: -_MAX_LINES - 1 : -1]
 
     def append_string(self, string: str) -> None:
-        """Keep a line, unless it sets a password: then not even in memory."""
-        if not holds_secret(string):
-            super().append_string(string)
+        """Keep each line of what was typed, unless it sets a password: then not even in memory."""
+        for line in string.splitlines():
+            if line.strip() and not holds_secret(line):
+                super().append_string(line)
 
     def store_string(self, string: str) -> None:
         """Write a line to the file; a full disk costs the history and not the session."""
         try:
             os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-            with open(os.open(self._path, flags, 0o600), "w", encoding="utf-8") as file:
-                file.write(string.replace("\n", " ") + "\n")
+            descriptor = os.open(self._path, flags, 0o600)
+            # Surrogates stand for bytes that were no UTF-8; they are kept as they were typed.
+            with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+                os.fchmod(descriptor, 0o600)
+                file.write(string + "\n")
         except OSError:
             return

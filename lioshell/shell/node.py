@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lioshell.errors import NotFoundError, UsageError
+from lioshell.errors import KernelError, LioshellError, NotFoundError, UsageError
 from lioshell.model.names import sort_key
 from lioshell.render.tree import TreeItem
 from lioshell.shell.configshell_node import ConfigNode, ExecutionError
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from lioshell.render.output import Output
     from lioshell.shell.session import Session
     from lioshell.specs import Parameter
+
+
+NO_SUMMARY = "..."
+_NOT_OURS = frozenset(("bookmarks",))
+"""Commands of configshell's node that need its shell."""
 
 
 class Node(ConfigNode):
@@ -62,19 +67,30 @@ class Node(ConfigNode):
         """Return the names of the children, sorted as they are shown."""
         return []
 
+    def aliases(self) -> dict[str, str]:
+        """Return further names that `child` takes, with the name of the child that each means."""
+        return {}
+
     def child(self, name: str) -> Node | None:  # noqa: ARG002  # for subclasses
         """Return one child without looking at the others; None where there is none."""
         return None
 
     @property
     def children(self) -> list[Node]:
-        """All children, as configshell wants them."""
-        found = (self.child(name) for name in self.child_names())
+        """All children; one that cannot be looked at stands for itself and hides no other."""
+        found = (self._child_or_reason(name) for name in self.child_names())
         return [node for node in found if node is not None]
+
+    def _child_or_reason(self, name: str) -> Node | None:
+        try:
+            return self.child(name)
+        except LioshellError as error:
+            return UnreadableNode(name, self, self.session, error)
 
     def get_child(self, name: str) -> Node:
         """Return a child by name; raises NotFoundError with what comes close."""
-        node = self.child(name)
+        # A name is one component of a path: "..", "" or "a/b" would lead elsewhere in configfs.
+        node = self.child(name) if is_component(name) else None
         if node is None:
             raise self.session.no_such_path(self, name)
         return node
@@ -91,36 +107,63 @@ class Node(ConfigNode):
 
     def summary(self) -> tuple[str, bool | None]:
         """Return what stands in brackets behind the name, and whether all is well."""
-        return ("...", None)
+        return (NO_SUMMARY, None)
 
     def tree_item(self, depth: int | None) -> TreeItem:
         """Return this node and what is below it, `depth` levels deep (None: all of it)."""
-        summary, healthy = self.summary()
         children = []
-        if depth is None or depth > 0:
-            below = None if depth is None else depth - 1
-            children = [child.tree_item(below) for child in self.children]
+        try:
+            summary, healthy = self.summary()
+            if depth is None or depth > 0:
+                below = None if depth is None else depth - 1
+                children = [child.tree_item(below) for child in self.children]
+        except KernelError as error:
+            # Another program may delete what is being listed: the rest of the tree is shown.
+            summary, healthy = f"unreadable: {error}", False
         return TreeItem(self.name, self.path, summary, healthy, children)
 
     # Commands
 
-    def run(self, command: str, positional: list[str], named: dict[str, str]) -> Any:
-        """Run a command of this node; raises UsageError where the parameters do not fit."""
+    def list_commands(self) -> tuple[str, ...]:
+        """Return the names of the commands, without those of configshell that are not ours."""
+        return tuple(name for name in super().list_commands() if name not in _NOT_OURS)
+
+    def check(self, command: str, positional: list[str], named: dict[str, str]) -> None:
+        """Raise UsageError unless there is such a command and its parameters fit."""
         if command not in self.list_commands():
             raise self.session.no_such_command(self, command)
-        method = self.get_command_method(command)
+        parameters, _, takes_any_name = self.get_command_signature(command)
+        for name in named:
+            if not takes_any_name and name not in parameters:
+                raise self.session.no_such_parameter(self, command, name)
         try:
-            self.assert_params(method, positional, named)
+            self.assert_params(self.get_command_method(command), positional, named)
         except ExecutionError as error:
             syntax = self.get_command_syntax(command)[0].strip()
             raise UsageError(
                 f"{command}: {_sentence(str(error))}", hint=f"The syntax is: {syntax}"
             ) from error
-        return method(*positional, **named)
+
+    def run(self, command: str, positional: list[str], named: dict[str, str]) -> Any:
+        """Run a command of this node; raises UsageError where the parameters do not fit."""
+        self.check(command, positional, named)
+        return self.get_command_method(command)(*positional, **named)
 
     def parameters_of(self, command: str) -> tuple[Parameter, ...]:
-        """Return what is known of a command's parameters."""
-        return self.command_parameters.get(command, ())
+        """Return what is known of a command's parameters, in no particular order."""
+        for kind in type(self).__mro__:
+            known: dict[str, tuple[Parameter, ...]] = vars(kind).get("command_parameters", {})
+            if command in known:
+                return known[command]
+        return ()
+
+    def more_examples(self, command: str) -> tuple[str, ...]:  # noqa: ARG002  # for subclasses
+        """Return examples that only this node can have, beside those of the docstring."""
+        return ()
+
+    def example_words(self) -> dict[str, str]:
+        """Return what words in capitals stand for in the examples of this node's docstrings."""
+        return {}
 
     # Groups
 
@@ -134,6 +177,23 @@ class Node(ConfigNode):
             f"There is no group {name} at {self.path}",
             hint=f"See the groups with: {self.path} get",
         )
+
+
+class UnreadableNode(Node):
+    """A child that cannot be looked at, with the reason."""
+
+    def __init__(self, name: str, parent: Node, session: Session, error: LioshellError) -> None:
+        super().__init__(name, parent, session)
+        self._error = error
+
+    def summary(self) -> tuple[str, bool | None]:
+        """Return the reason."""
+        return (f"unreadable: {self._error}", False)
+
+
+def is_component(name: str) -> bool:
+    """Tell whether a text can be one component of a path."""
+    return name not in ("", ".", "..") and "/" not in name and "\0" not in name
 
 
 def by_number(names: list[str]) -> list[str]:

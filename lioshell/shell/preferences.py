@@ -8,10 +8,13 @@ that is renamed, so that a concurrent reader never sees half of them.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lioshell.errors import HostError, NotFoundError, UsageError
 from lioshell.shell.values import boolean, number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Preference(NamedTuple):
@@ -35,7 +38,6 @@ PREFERENCES = {
     "export_backstore_name_as_model": Preference(
         "bool", True, "Initiators see a storage object's name as the disk's model."
     ),
-    "max_backup_files": Preference("int", 10, "How many old saved configurations are kept."),
     "prompt_length": Preference("int", 30, "Longest path in the prompt; 0 means no limit."),
     "tree_max_depth": Preference("int", 0, "Levels that ls shows; 0 means all."),
 }
@@ -44,17 +46,18 @@ PREFERENCES = {
 class Preferences:
     """The preferences of one user."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, warn: Callable[[str], None]) -> None:
+        self._warn = warn
         self._path = os.path.join(folder, "preferences.json")
-        self._values: dict[str, bool | int] | None = None
+        self._values: dict[str, object] | None = None
 
     def flag(self, name: str) -> bool:
         """Return a boolean preference."""
-        return bool(self._load().get(name, PREFERENCES[name].default))
+        return bool(self._value(name))
 
     def number(self, name: str) -> int:
         """Return a number preference."""
-        return int(self._load().get(name, PREFERENCES[name].default))
+        return int(self._value(name))
 
     def shown(self, names: list[str]) -> dict[str, str]:
         """Return preferences as text, all of them where `names` is empty."""
@@ -65,18 +68,24 @@ class Preferences:
         shown = self.shown(names)
         return [(name, value, PREFERENCES[name].help, True) for name, value in shown.items()]
 
-    def set_all(self, values: dict[str, str]) -> None:
-        """Change preferences, all or none; raises NotFoundError or UsageError."""
+    def set_all(self, values: dict[str, str], *, keep: bool = True) -> None:
+        """Change preferences, all or none; raises NotFoundError or UsageError.
+
+        `keep` False changes them for this run only.
+        """
         parsed = {name: self._parse(name, text) for name, text in values.items()}
-        self._values = None
-        current = {**self._load(), **parsed}
-        self._write(current)
+        current: dict[str, object] = {**self._read(), **parsed}
+        if keep:
+            self._write(current)
         self._values = current
 
     def _text(self, name: str) -> str:
-        preference = self._known(name)
-        value = self._load().get(name, preference.default)
-        return str(value).lower()
+        self._known(name)
+        return str(self._value(name)).lower()
+
+    def _value(self, name: str) -> bool | int:
+        value = self._load().get(name)
+        return value if isinstance(value, int) else PREFERENCES[name].default
 
     def _parse(self, name: str, text: str) -> bool | int:
         return boolean(text, name) if self._known(name).kind == "bool" else number(text, name)
@@ -87,31 +96,41 @@ class Preferences:
             raise NotFoundError(f"There is no preference {name}", hint="See them with: get global")
         return PREFERENCES[name]
 
-    def _load(self) -> dict[str, bool | int]:
-        if self._values is None:
-            self._values = {}
-            try:
-                with open(self._path, encoding="utf-8") as file:
-                    text = file.read()
-            except OSError:
-                # None were ever set, or they are not ours to read: the defaults hold.
-                return self._values
-            import json
+    def _load(self) -> dict[str, object]:
+        """Return what the file holds, all of it: a newer version may know more.
 
+        A file that cannot be understood is told of once, and the defaults hold.
+        """
+        if self._values is None:
             try:
-                read = json.loads(text)
-            except ValueError as error:
-                raise UsageError(
-                    f"The preferences in {self._path} are no JSON: {error}",
-                    hint=f"Mend or remove {self._path}",
-                ) from error
-            if isinstance(read, dict):
-                self._values = {
-                    k: v for k, v in read.items() if k in PREFERENCES and isinstance(v, int)
-                }
+                self._values = self._read()
+            except UsageError as error:
+                self._values = {}
+                self._warn(f"{error.message}; the defaults hold. {error.hint}")
         return self._values
 
-    def _write(self, values: dict[str, bool | int]) -> None:
+    def _read(self) -> dict[str, object]:
+        try:
+            with open(self._path, encoding="utf-8", errors="replace") as file:
+                text = file.read()
+        except OSError:
+            # None were ever set, or they are not ours to read: the defaults hold.
+            return {}
+        import json
+
+        try:
+            found = json.loads(text)
+            reason = "they are no object"
+        except ValueError as error:
+            found, reason = None, str(error)
+        if isinstance(found, dict):
+            return found
+        raise UsageError(
+            f"The preferences in {self._path} cannot be read: {reason}",
+            hint=f"Mend or remove {self._path}",
+        )
+
+    def _write(self, values: dict[str, object]) -> None:
         import json
         import tempfile
 

@@ -6,14 +6,25 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from lioshell.errors import NotFoundError, UsageError
+from lioshell.errors import (
+    ConflictError,
+    HostError,
+    LioshellError,
+    NotFoundError,
+    SpecError,
+    UsageError,
+)
 from lioshell.shell import grammar, suggestions
-from lioshell.shell.common_commands import EXIT
+from lioshell.shell.common_commands import EXIT, GLOBAL
+from lioshell.shell.configshell_node import NullLog
+from lioshell.shell.node import is_component
 from lioshell.shell.nodes.root import RootNode
 from lioshell.shell.preferences import Preferences
+from lioshell.shell.redaction import redacted
+from lioshell.shell.visited import Visited
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lioshell.environment import Environment
     from lioshell.lio.backstores import StorageObject
@@ -27,12 +38,12 @@ if TYPE_CHECKING:
 _READING = frozenset(("ls", "cd", "pwd", "help", "get", "info", "status", "exit", "version"))
 """Commands that change nothing and so need neither root nor the lock."""
 
+_SAVING = "saveconfig"
+_ANYWHERE = frozenset(("cd", "pwd", "help", "exit", ".."))
+"""Commands that do not depend on the place where they are typed."""
 
-class NullLog:
-    """configshell's nodes log through their shell; we do not (its log holds secrets)."""
-
-    def debug(self, message: str) -> None:
-        """Drop a message."""
+_BEFORE_THE_FIRST_CHANGE = (UsageError, NotFoundError, ConflictError, HostError)
+"""Errors of what is checked before anything is changed."""
 
 
 class Session:
@@ -57,70 +68,103 @@ class Session:
         self.hosting = hosting
         self.saveconfig_path = saveconfig_path
         self.assume_yes = assume_yes
-        self.prefs = Preferences(env.state_dir)
+        self.prefs = Preferences(env.state_dir, out.note)
         self.changed = False
         self._lock = lock
         self.root = RootNode("/", None, self)
         self.node: Node = self.root
-        self._places = ["/"]
-        self._place = 0
+        self._visited = Visited("/")
 
     # Lines
 
     def run_line(self, line: str) -> bool:
         """Run a line of text; returns False when it asked to leave."""
-        words = grammar.split_words(line)
+        with _no_secret_shown(line):
+            words = grammar.split_words(line)
         return self.run_words(words, line) if words else True
 
     def run_arguments(self, arguments: Sequence[str]) -> bool:
         """Run a command whose words the calling shell has split and unquoted."""
-        words = [grammar.Word.argument(text) for text in arguments]
-        return self.run_words(words, " ".join(grammar.quote(text) for text in arguments))
+        words, line = grammar.words_of(arguments)
+        return self.run_words(words, line)
 
     def run_words(self, words: list[grammar.Word], line: str) -> bool:
         """Run the words of a line; raises LioshellError."""
+        self.hosting.refresh()
+        self._look_around(words)
         node, command, rest = self.resolve(words)
-        positional, named = grammar.arguments(rest, line)
         leaving = False
-        if words and command == "cd" and not rest and grammar.looks_like_path(words[0]):
+        if not command:
             self._go(node)
         else:
-            self._check_names(node, command, named)
-            with self._guard(command, positional):
-                result = node.run(command, positional, named)
+            with _no_secret_shown(line):
+                positional, named = grammar.arguments(rest, line)
+            result = self._run(node, command, positional, named)
             if result is not None and result != EXIT:
                 self._go(result)
             self._leave_what_is_gone()
             leaving = result == EXIT
-        self.out.finish(line)
+        if self.out.form != "text":
+            self.out.finish(redacted(line))
         return not leaving
+
+    def _run(self, node: Node, command: str, positional: list[str], named: dict[str, str]) -> Any:
+        try:
+            return self._run_locked(node, command, positional, named)
+        except LioshellError as error:
+            # No error leaves its reader alone.
+            error.hint = error.hint or f"See how it is used with: {node.path} help {command}"
+            raise
+
+    def _run_locked(
+        self, node: Node, command: str, positional: list[str], named: dict[str, str]
+    ) -> Any:
+        if _only_reads(command, positional, named) or self.lio.dry_run:
+            return node.run(command, positional, named)
+        # A mistyped command is told as such to who is not root, and waits for nobody.
+        node.check(command, positional, named)
+        self.lio.kernel.system.require_root()
+        with self._lock(command):
+            try:
+                result = node.run(command, positional, named)
+            except _BEFORE_THE_FIRST_CHANGE:
+                raise
+            except BaseException:
+                # Whether it had begun to change something is not known: it may have.
+                self.changed = self.changed or command != _SAVING
+                raise
+            self.changed = self.changed or command != _SAVING
+            return result
 
     def resolve(self, words: list[grammar.Word]) -> tuple[Node, str, list[grammar.Word]]:
         """Return the node, the command and the remaining words of a line.
 
-        A line of a path alone means cd; `/saveconfig` means `/ saveconfig`.
+        The command is empty for a line of a path alone, which goes there; `/saveconfig` means
+        `/ saveconfig`. A path with anything behind it that is no command is never a mere `cd`.
         """
         first, rest = words[0], words[1:]
         is_path = grammar.looks_like_path(first) or (
             first.text not in self.node.list_commands()
-            and not grammar.named_value(first)
-            and first.text != ""
+            and grammar.named_value(first) is None
+            and is_component(first.text)
             and self.node.child(first.text) is not None
         )
         if not is_path:
+            if not first.text:
+                raise UsageError("The command is empty", hint="Give a path or a command.")
             return self.node, first.text, rest
         try:
             node = self.node_at(first.text, self.node)
         except NotFoundError:
             parent, _, name = first.text.rpartition("/")
-            if not name or (not parent and not first.text.startswith("/")):
-                raise
-            above = self._node_or_none(parent or "/")
+            above = self._node_or_none(parent or "/") if name else None
             if above is None or name not in above.list_commands():
                 raise
             return above, name, rest
         if not rest:
-            return node, "cd", []
+            return node, "", []
+        if not rest[0].text:
+            raise UsageError("The command is empty", hint=f"See them with: {first.text} help")
         return node, rest[0].text, rest[1:]
 
     def _node_or_none(self, path: str) -> Node | None:
@@ -129,33 +173,14 @@ class Session:
         except NotFoundError:
             return None
 
-    def _check_names(self, node: Node, command: str, named: dict[str, str]) -> None:
-        if command not in node.list_commands():
-            return
-        parameters, _, free = node.get_command_signature(command)
-        if not free:
-            for name in named:
-                if name not in parameters:
-                    raise suggestions.no_such_parameter(node, command, name)
-
-    def _guard(self, command: str, positional: list[str]) -> contextlib.AbstractContextManager[Any]:
-        """Return the lock that a command which changes something holds while it runs."""
-        reads = command in _READING or (command == "set" and positional[:1] == ["global"])
-        if reads or self.lio.dry_run:
-            return contextlib.nullcontext()
-        if command == "saveconfig":
-            self.lio.kernel.system.require_root()
-            return self._lock(command)  # type: ignore[no-any-return]  # a context manager
-        self.lio.kernel.system.require_root()
-        self.changed = True
-        return self._lock(command)  # type: ignore[no-any-return]  # a context manager
-
     # Places
 
     def node_at(self, path: str, here: Node) -> Node:
         """Return the node at a path; raises NotFoundError, UsageError."""
         if path.startswith("@"):
             raise UsageError(f"There is no bookmark {path}", hint="Give the path.")
+        if not path:
+            raise UsageError("The path is empty", hint="Give a path such as /iscsi or ..")
         return here.get_node(path)
 
     def tpg_at(self, path: str) -> Tpg:
@@ -164,9 +189,10 @@ class Session:
 
         group, wwn, name = path.split("/")
         for fabric in self.lio.specs.fabric_names():
-            spec = self.lio.specs.fabric(fabric)
-            if spec.group == group:
-                return Tpg(self.lio, spec, wwn, int(name.removeprefix("tpgt_")))
+            with contextlib.suppress(SpecError):  # another fabric's broken file is not asked for
+                spec = self.lio.specs.fabric(fabric)
+                if spec.group == group:
+                    return Tpg(self.lio, spec, wwn, int(name.removeprefix("tpgt_")))
         raise NotFoundError(
             f"{path} belongs to a fabric that no spec describes",
             hint="Add a spec for it in /etc/lioshell/specs.d",
@@ -174,9 +200,26 @@ class Session:
 
     def _go(self, node: Node) -> None:
         self.node = node
-        if self._places[self._place] != node.path:
-            self._places = [*self._places[: self._place + 1], node.path]
-            self._place += 1
+        self._visited.add(node.path)
+
+    def _look_around(self, words: list[grammar.Word]) -> None:
+        """See this place as it is now; raises NotFoundError where another program deleted it.
+
+        A command meant for an object that has gone must not run on the one above it.
+        """
+        place = self.node.path
+        here = self._node_or_none(place)
+        if here is not None:
+            self.node = here
+            return
+        self._leave_what_is_gone()
+        if words[0].text.startswith("/") or words[0].text in _ANYWHERE:
+            return
+        raise NotFoundError(
+            f"{place} does not exist any more; you are at {self.node.path} now",
+            hint="See what there is with: ls",
+            path=place,
+        )
 
     def _leave_what_is_gone(self) -> None:
         """Go up from a place that this command, or another program, has deleted."""
@@ -186,15 +229,16 @@ class Session:
             self.node = self.node.parent
 
     def history_step(self, step: int) -> Node:
-        """Return the place visited before (-1) or after (1) this one."""
-        index = self._place + step
-        if not 0 <= index < len(self._places):
-            end = "beginning" if step < 0 else "end"
-            raise NotFoundError(f"This is the {end} of the path history")
-        node = self.node_at(self._places[index], self.root)
-        self._place = index
-        self.out.say(f"Taking you back to {node.path}.")
-        return node
+        """Return the place visited before (-1) or after (1) this one that still exists."""
+        for path in self._visited.step(step):
+            node = self._node_or_none(path)
+            if node is not None and node.path != self.node.path:
+                self.out.say(f"Taking you back to {node.path}.")
+                return node
+        end, other = ("beginning", ">") if step < 0 else ("end", "<")
+        raise NotFoundError(
+            f"This is the {end} of the path history", hint=f"Go to a path, or: cd {other}"
+        )
 
     def after_create(self, node: Node) -> Node | None:
         """Return a new node if the preference wants to go there."""
@@ -207,6 +251,7 @@ class Session:
 
     no_such_path = staticmethod(suggestions.no_such_path)
     no_such_command = staticmethod(suggestions.no_such_command)
+    no_such_parameter = staticmethod(suggestions.no_such_parameter)
 
     # Devices of user space
 
@@ -245,3 +290,19 @@ class Session:
                 hint="Start the service: systemctl start lioshell, or: lioshell serve",
                 path=storage_object.path,
             )
+
+
+@contextlib.contextmanager
+def _no_secret_shown(line: str) -> Iterator[None]:
+    """Let an error of the grammar show the line without its passwords, and without the caret."""
+    try:
+        yield
+    except grammar.GrammarError as error:
+        if redacted(line) != line:
+            error.excerpt = (redacted(line),)
+        raise
+
+
+def _only_reads(command: str, positional: Sequence[str], named: Mapping[str, str]) -> bool:
+    """Tell whether a command changes nothing of the target: it needs neither root nor the lock."""
+    return command in _READING or (command == "set" and (not named or GLOBAL in positional[:1]))

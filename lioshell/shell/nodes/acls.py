@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from lioshell.errors import KernelError, NotFoundError
+from lioshell.model.names import numbered
 from lioshell.shell.common_commands import ShellNode
 from lioshell.shell.node import by_number
 from lioshell.shell.nodes.luns import LunNode
 from lioshell.shell.nodes.storage_object import StorageObjectNode
 from lioshell.shell.values import boolean, lun_number, optional_boolean
+from lioshell.specs import Parameter
 
 if TYPE_CHECKING:
     from lioshell.lio.acls import MappedLun, NodeAcl
@@ -23,6 +25,14 @@ if TYPE_CHECKING:
 
 class AclsNode(ShellNode):
     """The initiators that a TPG lets in."""
+
+    command_parameters: ClassVar[dict[str, tuple[Parameter, ...]]] = {
+        "create": (
+            Parameter("wwn", "string", "The initiator's name"),
+            Parameter("add_mapped_luns", "bool", "Let it see every LUN of the TPG"),
+        ),
+        "delete": (Parameter("wwn", "string", "The initiator's name"),),
+    }
 
     def __init__(self, name: str, parent: Node, session: Session, tpg: Tpg) -> None:
         super().__init__(name, parent, session)
@@ -46,7 +56,8 @@ class AclsNode(ShellNode):
     def ui_command_create(self, wwn: str, add_mapped_luns: str | None = None) -> Node | None:
         """Let an initiator in, by its name, and map the LUNs for it.
 
-        Examples: create iqn.1994-05.com.redhat:client1
+        Examples:
+            create iqn.1994-05.com.redhat:client1
         """
         add_mapped = self.session.prefs.flag("auto_add_mapped_luns")
         if add_mapped_luns is not None:
@@ -60,15 +71,25 @@ class AclsNode(ShellNode):
     def ui_command_delete(self, wwn: str) -> None:
         """Shut an initiator out.
 
-        Examples: delete iqn.1994-05.com.redhat:client1
+        Examples:
+            delete iqn.1994-05.com.redhat:client1
         """
         node = self.get_child(wwn)
         self.tpg.acl(node.name).delete()
-        self.out.say(f"Deleted Node ACL {wwn}.")
+        self.out.say(f"Deleted Node ACL {node.name}.")
 
 
 class NodeAclNode(ShellNode):
     """One initiator."""
+
+    command_parameters: ClassVar[dict[str, tuple[Parameter, ...]]] = {
+        "create": (
+            Parameter("mapped_lun", "int", "The number that this initiator sees"),
+            Parameter("tpg_lun_or_backstore", "string", "A LUN of the TPG, as lun0, 0 or a path"),
+            Parameter("write_protect", "bool", "Only let it read; as the TPG says, when not given"),
+        ),
+        "delete": (Parameter("mapped_lun", "string", "As mapped_lun0 or 0"),),
+    }
 
     def __init__(self, parent: Node, session: Session, tpg: Tpg, acl: NodeAcl) -> None:
         super().__init__(acl.wwn, parent, session)
@@ -81,11 +102,11 @@ class NodeAclNode(ShellNode):
 
     def child(self, name: str) -> Node | None:
         """Return a mapped LUN by its name mapped_lunN."""
-        number = name.removeprefix("mapped_lun")
-        if number == name or not number.isdigit():
+        index = numbered(name, "mapped_lun")
+        if index is None:
             return None
         try:
-            return MappedLunNode(self, self.session, self.acl.mapped_lun(int(number)))
+            return MappedLunNode(self, self.session, self.acl.mapped_lun(index))
         except NotFoundError:
             return None
 
@@ -109,8 +130,9 @@ class NodeAclNode(ShellNode):
     ) -> Node | None:
         """Show a LUN of the TPG to this initiator as MAPPED_LUN.
 
-        Examples: create 4 0
-                  create 4 tpg_lun_or_backstore=lun0 write_protect=true
+        Examples:
+            create 4 lun0
+            create 5 tpg_lun_or_backstore=0 write_protect=true
         """
         made = self.acl.create_mapped_lun(
             lun_number(mapped_lun, "mapped_lun"),
@@ -139,7 +161,8 @@ class NodeAclNode(ShellNode):
     def ui_command_delete(self, mapped_lun: str) -> None:
         """Hide a LUN from this initiator.
 
-        Examples: delete mapped_lun0
+        Examples:
+            delete mapped_lun0
         """
         index = lun_number(mapped_lun, "mapped_lun")
         self.acl.mapped_lun(index).delete()
@@ -148,7 +171,8 @@ class NodeAclNode(ShellNode):
     def ui_command_info(self) -> None:
         """Show what this initiator may use.
 
-        Examples: info
+        Examples:
+            info
         """
         self.out.fields(
             {
@@ -181,7 +205,8 @@ class MappedLunNode(ShellNode):
     def ui_command_info(self) -> None:
         """Show what this mapped LUN is.
 
-        Examples: info
+        Examples:
+            info
         """
         lun = self.mapped.tpg_lun
         self.out.fields(

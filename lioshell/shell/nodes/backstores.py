@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""/backstores and its kinds: block, fileio, pscsi, ramdisk, user:SUBTYPE."""
+"""/backstores and the kernel's kinds: block, fileio, pscsi, ramdisk."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from lioshell.errors import NotFoundError, UsageError
+from lioshell.errors import NotFoundError
 from lioshell.lio.backstores import (
     USER_PREFIX,
     StorageObject,
@@ -16,12 +16,15 @@ from lioshell.model.sizes import parse_size
 from lioshell.shell.common_commands import ShellNode
 from lioshell.shell.node import by_number
 from lioshell.shell.nodes.storage_object import StorageObjectNode
-from lioshell.shell.values import boolean, number, optional_boolean
+from lioshell.shell.values import boolean, optional_boolean
+from lioshell.specs import Parameter
 
 if TYPE_CHECKING:
     from lioshell.shell.node import Node
     from lioshell.shell.session import Session
-    from lioshell.specs import Parameter
+
+
+_NAME = Parameter("name", "string", "Name of the storage object")
 
 
 class BackstoresNode(ShellNode):
@@ -34,11 +37,21 @@ class BackstoresNode(ShellNode):
         subtypes |= {o.subtype for o in list_storage_objects(self.lio, "user")}
         return [*kernel_kinds, *(USER_PREFIX + s for s in sorted(subtypes))]
 
+    def aliases(self) -> dict[str, str]:
+        """Return the older names: iblock, rd_mcp, rd_dr."""
+        return {
+            alias: plugin
+            for plugin in self.lio.specs.backstore_names()
+            for alias in self.lio.specs.backstore(plugin).aliases
+        }
+
     def child(self, name: str) -> Node | None:
         """Return a kind, by today's or an older name (iblock, rd_mcp, rd_dr)."""
         if name.startswith(USER_PREFIX):
             subtype = name.removeprefix(USER_PREFIX)
             if subtype in self.session.handler_names() or name in self.child_names():
+                from lioshell.shell.nodes.user_backstore import UserBackstoreNode
+
                 return UserBackstoreNode(name, self, self.session, subtype)
             return None
         for plugin in self.lio.specs.backstore_names():
@@ -81,23 +94,27 @@ class BackstoreNode(ShellNode):
         return (f"Storage Objects: {len(self.objects())}", None)
 
     def parameters_of(self, command: str) -> tuple[Parameter, ...]:
-        """Return what the spec says of `create`."""
+        """Return what the spec says of `create`, and what all kinds have in common."""
         if command == "create":
-            return self.lio.specs.backstore(self.plugin).create
-        return super().parameters_of(command)
+            return (_NAME, *self.lio.specs.backstore(self.plugin).create)
+        return (_NAME,) if command == "delete" else super().parameters_of(command)
 
     def ui_command_delete(self, name: str) -> None:
         """Delete a storage object; its LUNs go first. Files and devices are left as they are.
 
-        Examples: delete disk1
+        Examples:
+            delete disk1
         """
         node = self.get_child(name)
         assert isinstance(node, StorageObjectNode)
         exports = node.storage_object.users() if node.storage_object.activated else []
         for lun_path in exports:
             tpg_path, _, lun = lun_path.rpartition("/lun/")
-            self.session.tpg_at(tpg_path).delete_lun(int(lun.removeprefix("lun_")))
-            self.out.say(f"Deleted LUN {lun.removeprefix('lun_')} at {tpg_path}.")
+            index = int(lun.removeprefix("lun_"))
+            tpg = self.session.tpg_at(tpg_path)
+            tpg.delete_lun(index)
+            self.session.changed = True
+            self.out.say(f"Deleted LUN {index} at {tpg.tree_path}.")
         node.storage_object.delete()
         self.out.say(f"Deleted storage object {name}.")
 
@@ -121,8 +138,9 @@ class FileioNode(BackstoreNode):
     ) -> Node | None:
         """Create a storage object on a file, which is made where it is missing.
 
-        Examples: create disk1 /srv/disk1.img 10G
-                  create disk1 file_or_dev=/srv/disk1.img size=1G write_back=false
+        Examples:
+            create disk1 /srv/disk1.img 10G
+            create disk1 file_or_dev=/srv/disk1.img size=1G write_back=false
         """
         from lioshell.lio.backstore_create import create_fileio
 
@@ -149,8 +167,9 @@ class BlockNode(BackstoreNode):
     ) -> Node | None:
         """Create a storage object on a block device.
 
-        Examples: create disk1 /dev/sdb
-                  create name=disk1 dev=/dev/sdb readonly=true
+        Examples:
+            create disk1 /dev/sdb
+            create name=disk1 dev=/dev/sdb readonly=true
         """
         from lioshell.lio.backstore_create import create_block
 
@@ -173,7 +192,8 @@ class RamdiskNode(BackstoreNode):
     ) -> Node | None:
         """Create a disk in memory; its data is gone with it.
 
-        Examples: create scratch 1G
+        Examples:
+            create scratch 1G
         """
         from lioshell.lio.backstore_create import create_ramdisk
 
@@ -194,113 +214,13 @@ class PscsiNode(BackstoreNode):
     def ui_command_create(self, name: str, dev: str) -> Node | None:
         """Pass the commands of initiators through to a SCSI device.
 
-        Examples: create tape1 /dev/st0
-                  create tape1 2:0:0:0
+        Examples:
+            create disk1 /dev/sdc
         """
         from lioshell.lio.backstore_create import create_pscsi
 
         made = create_pscsi(self.lio, name, dev)
         return self.created(made, f"Created pscsi storage object {name} using {dev}")
-
-
-class UserBackstoreNode(BackstoreNode):
-    """/backstores/user:SUBTYPE, served by the embedded runner."""
-
-    _DEFAULT_CONTROL: ClassVar[dict[str, str]] = {
-        "hw_max_sectors": "8192",
-        "max_data_area_mb": "128",
-        "data_pages_per_blk": "16",
-    }
-    """4 MiB a command instead of the kernel's 64 KiB; 128 MiB instead of 1 GiB of buffers a
-    device; 64 KiB blocks, so that a large command is a few pieces instead of hundreds."""
-
-    def __init__(self, name: str, parent: Node | None, session: Session, subtype: str) -> None:
-        super().__init__(name, parent, session)
-        self.subtype = subtype
-
-    def objects(self) -> list[StorageObject]:
-        """Return the storage objects of this subtype."""
-        return [o for o in super().objects() if o.subtype == self.subtype]
-
-    def child(self, name: str) -> Node | None:
-        """Return a storage object if it is of this subtype."""
-        node = super().child(name)
-        if isinstance(node, StorageObjectNode) and node.storage_object.subtype == self.subtype:
-            return node
-        return None
-
-    def ui_command_create(
-        self,
-        name: str,
-        size: str,
-        cfgstring: str,
-        wwn: str | None = None,
-        hw_max_sectors: str | None = None,
-        control: str | None = None,
-        hw_block_size: str = "512",
-    ) -> Node | None:
-        """Create a disk that is served by a handler in user space.
-
-        CFGSTRING is what the handler wants: for user:file the file, which is made where it is
-        missing. CONTROL are further kernel options, as in max_data_area_mb=64.
-
-        Examples: create vol0 256M /srv/vol0.img
-        """
-        from lioshell.lio.backstore_create import create_user
-
-        size_bytes = parse_size(size)
-        block_size_bytes = number(hw_block_size, "hw_block_size")
-        handler = self.session.handler(self.subtype)
-        handler.check_config(cfgstring)
-        options = dict(self._DEFAULT_CONTROL)
-        if hw_max_sectors is not None:
-            options["hw_max_sectors"] = str(number(hw_max_sectors, "hw_max_sectors"))
-        options |= self._control_options(control)
-        block_size_bytes = int(options.pop("hw_block_size", block_size_bytes))
-        self._check_block_size(block_size_bytes)
-        made = create_user(
-            self.lio,
-            name,
-            size_bytes,
-            f"{self.subtype}/{cfgstring}",
-            prepare=lambda block: handler.prepare(cfgstring, size_bytes, block),
-            wwn=wwn,
-            block_size_bytes=block_size_bytes,
-            control=[f"{key}={value}" for key, value in options.items()],
-        )
-        served = self.session.devices_changed([made.path])
-        result = self.created(made, f"Created {self.name} storage object {name} size {size_bytes}.")
-        for line in served:
-            self.out.say(line)
-        return result
-
-    def _control_options(self, control: str | None) -> dict[str, str]:
-        known = {p.name for p in self.lio.specs.backstore("user").control}
-        options = {}
-        for item in (control or "").split(","):
-            key, _, value = item.partition("=")
-            if not item:
-                continue
-            if key not in known or key in ("dev_config", "dev_size", "nl_reply_supported"):
-                raise UsageError(
-                    f"control: {key!r} is no option that can be given",
-                    hint="There is: max_data_area_mb, data_pages_per_blk, cmd_ring_size_mb, "
-                    "hw_max_sectors, hw_block_size.",
-                )
-            # data_pages_per_blk=0 divides by zero inside the kernel (6.1, tcmu_set_configfs_
-            # dev_params): a zero never reaches it.
-            if number(value, key) == 0:
-                raise UsageError(f"control: {key}=0 is not possible", hint="Give 1 or more.")
-            options[key] = value
-        return options
-
-    @staticmethod
-    def _check_block_size(block_size_bytes: int) -> None:
-        if block_size_bytes not in (512, 1024, 2048, 4096):
-            raise UsageError(
-                f"A block of {block_size_bytes} bytes is not possible",
-                hint="Give hw_block_size=512, 1024, 2048 or 4096.",
-            )
 
 
 _KINDS: dict[str, type[BackstoreNode]] = {

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from lioshell.errors import KernelError, NotFoundError, UsageError
 from lioshell.lio.fabrics import Fabric, Target
@@ -11,6 +11,7 @@ from lioshell.model.names import numbered
 from lioshell.shell.common_commands import ShellNode
 from lioshell.shell.node import by_number
 from lioshell.shell.nodes.tpg import TpgCommands, TpgNode
+from lioshell.specs import Parameter
 
 if TYPE_CHECKING:
     from lioshell.lio.groups import ParameterGroup
@@ -22,8 +23,22 @@ if TYPE_CHECKING:
 _ANY_ADDRESSES = ("[::0]", "0.0.0.0")  # noqa: S104  # a target is meant to be reached
 
 
+_EXAMPLE_WWNS = {
+    "iqn": "iqn.2003-01.com.example:disk1",
+    "naa": "naa.5001405a1b2c3d4e",
+    "eui": "eui.0010180a1b2c3d4e",
+    "ib": "ib.00000000000000000000000000000001",
+}
+_WWN_HELP = "The World Wide Name of the target"
+
+
 class FabricNode(ShellNode):
     """A fabric."""
+
+    command_parameters: ClassVar[dict[str, tuple[Parameter, ...]]] = {
+        "create": (Parameter("wwn", "string", f"{_WWN_HELP}; one is made up, when not given"),),
+        "delete": (Parameter("wwn", "string", _WWN_HELP),),
+    }
 
     def __init__(self, parent: Node, session: Session, spec: FabricSpec) -> None:
         super().__init__(spec.name, parent, session)
@@ -58,38 +73,49 @@ class FabricNode(ShellNode):
         """Return the discovery credentials."""
         return self.fabric.discovery_auth()
 
+    def example_words(self) -> dict[str, str]:
+        """Return a WWN of the fabric's first type."""
+        return {"WWN": _EXAMPLE_WWNS[self.spec.wwn_types[0]]}
+
+    def more_examples(self, command: str) -> tuple[str, ...]:
+        """Return examples of discovery authentication."""
+        examples = {"get": "get discovery_auth", "set": "set discovery_auth enable=0"}
+        if command in examples and self.spec.has("discovery_auth"):
+            return (examples[command],)
+        return ()
+
     def ui_command_create(self, wwn: str | None = None) -> Node | None:
         """Create a target; a WWN is made up where none is given.
 
-        Examples: create
-                  create iqn.2003-01.com.example:disk1
+        Examples:
+            create
+            create WWN
         """
-        target = self.fabric.create_target(wwn)
-        self.out.say(f"Created target {target.wwn}.", "good")
-        kind = TargetNode if self.spec.has("tpgts") else SingleTpgTargetNode
-        node = kind(self, self.session, target)
-        if isinstance(node, TargetNode):
-            try:
-                node.make_tpg(None)
-            except Exception:
-                # The first TPG belongs to this command: without it, no target either.
-                target.delete()
-                raise
-        return self.session.after_create(node)
+        # The first TPG belongs to this command: without it, no target either.
+        with self.lio.transaction():
+            target = self.fabric.create_target(wwn)
+            self.out.say(f"Created target {target.wwn}.", "good")
+            if self.spec.has("tpgts"):
+                made: Node = TargetNode(self, self.session, target).make_tpg(None)
+            else:
+                made = SingleTpgTargetNode(self, self.session, target)
+        return self.session.after_create(made)
 
     def ui_command_delete(self, wwn: str) -> None:
         """Delete a target with all its LUNs, ACLs and portals.
 
-        Examples: delete iqn.2003-01.com.example:disk1
+        Examples:
+            delete WWN
         """
         node = self.get_child(wwn)
         self.fabric.target(node.name).delete()
-        self.out.say(f"Deleted Target {wwn}.")
+        self.out.say(f"Deleted Target {node.name}.")
 
     def ui_command_info(self) -> None:
         """Show what this fabric is and can do.
 
-        Examples: info
+        Examples:
+            info
         """
         self.out.fields(
             {
@@ -106,6 +132,11 @@ class FabricNode(ShellNode):
 class TargetNode(ShellNode):
     """A target with TPGs."""
 
+    command_parameters: ClassVar[dict[str, tuple[Parameter, ...]]] = {
+        "create": (Parameter("tag", "int", "The group's number; the lowest free, when not given"),),
+        "delete": (Parameter("tag", "string", "The group, as tpg1 or 1"),),
+    }
+
     def __init__(self, parent: Node, session: Session, target: Target) -> None:
         super().__init__(target.wwn, parent, session)
         self.target = target
@@ -113,6 +144,10 @@ class TargetNode(ShellNode):
     def child_names(self) -> list[str]:
         """List the TPGs."""
         return [f"tpg{tag}" for tag in self.target.tpg_tags()]
+
+    def aliases(self) -> dict[str, str]:
+        """Return the older names: tpgt1."""
+        return {f"tpgt{tag}": f"tpg{tag}" for tag in self.target.tpg_tags()}
 
     def child(self, name: str) -> Node | None:
         """Return a TPG, tpg1 or in older words tpgt1."""
@@ -126,10 +161,11 @@ class TargetNode(ShellNode):
         return (f"TPGs: {len(self.target.tpg_tags())}", None)
 
     def ui_command_create(self, tag: str | None = None) -> Node | None:
-        """Create a target portal group.
+        """Create a target portal group: a set of LUNs with its own portals and access rules.
 
-        Examples: create
-                  create 2
+        Examples:
+            create
+            create 2
         """
         wanted = None
         if tag is not None:
@@ -141,18 +177,17 @@ class TargetNode(ShellNode):
     def make_tpg(self, tag: int | None) -> TpgNode:
         """Create a TPG with what the preferences add to it: portal, no demand for CHAP, enable."""
         prefs = self.session.prefs
-        tpg = self.target.create_tpg(tag)
-        try:
+        with self.lio.transaction() as steps:
+            tpg = self.target.create_tpg(tag)
             self.out.say(f"Created TPG {tpg.tag}.", "good")
             if tpg.attribute("authentication") is not None:
-                self.lio.configfs.write(f"{tpg.path}/attrib/authentication", "0")
+                steps.write(f"{tpg.path}/attrib/authentication", "0")
             if self.target.spec.has("nps") and prefs.flag("auto_add_default_portal"):
                 self._add_default_portal(tpg)
             if tpg.has_enable and prefs.flag("auto_enable_tpgt"):
+                # A TPG that is on cannot be removed from under those who are logged in.
+                steps.on_failure(f"switch {tpg.path} off", lambda: tpg.set_enabled(False))
                 tpg.set_enabled(True)
-        except KernelError:
-            tpg.delete()
-            raise
         return TpgNode(self, self.session, tpg)
 
     def _add_default_portal(self, tpg: Tpg) -> None:
@@ -173,7 +208,8 @@ class TargetNode(ShellNode):
     def ui_command_delete(self, tag: str) -> None:
         """Delete a target portal group with all that is in it.
 
-        Examples: delete tpg1
+        Examples:
+            delete tpg1
         """
         node = self.get_child(tag if tag.startswith("tpg") else f"tpg{tag}")
         assert isinstance(node, TpgNode)
@@ -183,7 +219,8 @@ class TargetNode(ShellNode):
     def ui_command_info(self) -> None:
         """Show what this target is.
 
-        Examples: info
+        Examples:
+            info
         """
         self.out.fields(
             {

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lioshell.errors import KernelError, NotFoundError
+from lioshell.model.names import numbered
 from lioshell.shell.common_commands import ShellNode
 from lioshell.shell.nodes.storage_object import StorageObjectNode
 from lioshell.shell.values import boolean, lun_number
+from lioshell.specs import Parameter
 
 if TYPE_CHECKING:
     from lioshell.lio.luns import Lun
@@ -23,6 +25,15 @@ _PROBE_TIMEOUT_S = 10.0
 class LunsNode(ShellNode):
     """The LUNs of a TPG."""
 
+    command_parameters: ClassVar[dict[str, tuple[Parameter, ...]]] = {
+        "create": (
+            Parameter("storage_object", "string", "Its path, as in /backstores/fileio/disk1"),
+            Parameter("lun", "int", "The LUN's number; the lowest free, when not given"),
+            Parameter("add_mapped_luns", "bool", "Map it for every initiator that has an ACL"),
+        ),
+        "delete": (Parameter("lun", "string", "The LUN, as lun0 or 0"),),
+    }
+
     def __init__(self, name: str, parent: Node, session: Session, tpg: Tpg) -> None:
         super().__init__(name, parent, session)
         self.tpg = tpg
@@ -33,11 +44,11 @@ class LunsNode(ShellNode):
 
     def child(self, name: str) -> Node | None:
         """Return a LUN by its name lunN."""
-        number = name.removeprefix("lun")
-        if number == name or not number.isdigit():
+        index = numbered(name, "lun")
+        if index is None:
             return None
         try:
-            return LunNode(self, self.session, self.tpg, self.tpg.lun(int(number)))
+            return LunNode(self, self.session, self.tpg, self.tpg.lun(index))
         except NotFoundError:
             return None
 
@@ -53,8 +64,9 @@ class LunsNode(ShellNode):
         Where add_mapped_luns is true, every initiator that has an ACL sees it at once; the
         default is the preference auto_add_mapped_luns.
 
-        Examples: create /backstores/fileio/disk1
-                  create /backstores/user:file/vol0 lun=4
+        Examples:
+            create /backstores/fileio/disk1
+            create /backstores/user:file/vol0 lun=4
         """
         found = self.session.node_at(storage_object, self)
         if not isinstance(found, StorageObjectNode):
@@ -83,8 +95,9 @@ class LunsNode(ShellNode):
     def ui_command_delete(self, lun: str) -> None:
         """Stop exporting a LUN, to every initiator; the storage object stays.
 
-        Examples: delete lun0
-                  delete 0
+        Examples:
+            delete lun0
+            delete 4
         """
         index = lun_number(lun)
         self.tpg.delete_lun(index)
@@ -124,7 +137,8 @@ class LunNode(ShellNode):
     def ui_command_info(self) -> None:
         """Show what this LUN exports.
 
-        Examples: info
+        Examples:
+            info
         """
         storage_object = self.lun.storage_object
         fields: dict[str, Any] = {

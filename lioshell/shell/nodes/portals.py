@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from lioshell.errors import NotFoundError
+from lioshell.errors import KernelError, NotFoundError
 from lioshell.lio.portals import Portal, configfs_name
 from lioshell.shell.common_commands import ShellNode
-from lioshell.shell.node import by_number
+from lioshell.shell.node import by_number, is_component
 from lioshell.shell.values import number
+from lioshell.specs import Parameter
 
 if TYPE_CHECKING:
     from lioshell.lio.tpgs import Tpg
@@ -17,10 +18,22 @@ if TYPE_CHECKING:
     from lioshell.shell.session import Session
 
 _ANY_ADDRESS = "[::0]"
+_ANY_IPV4_ADDRESS = "0.0.0.0"  # noqa: S104  # a portal's name, no socket of ours
 
 
 class PortalsNode(ShellNode):
     """The portals of a TPG."""
+
+    command_parameters: ClassVar[dict[str, tuple[Parameter, ...]]] = {
+        "create": (
+            Parameter("ip_address", "string", "An address of this machine; all, when not given"),
+            Parameter("ip_port", "int", "The TCP port; iSCSI's own, when not given"),
+        ),
+        "delete": (
+            Parameter("ip_address", "string", "The address, or address:port"),
+            Parameter("ip_port", "int", "The TCP port; iSCSI's own, when not given"),
+        ),
+    }
 
     def __init__(self, name: str, parent: Node, session: Session, tpg: Tpg) -> None:
         super().__init__(name, parent, session)
@@ -46,27 +59,46 @@ class PortalsNode(ShellNode):
     ) -> Node | None:
         """Listen on an address of this machine; all of them where none is given.
 
-        Examples: create 192.168.1.139
-                  create ip_address=::1 ip_port=3261
+        Examples:
+            create 192.168.1.139
+            create ip_address=::1 ip_port=3261
         """
         port = self._port(ip_port)
-        portal = self.tpg.create_portal(ip_address or _ANY_ADDRESS, port)
+        try:
+            portal = self.tpg.create_portal(ip_address or _ANY_ADDRESS, port)
+        except KernelError as error:
+            error.hint = self._in_the_way(port) or error.hint
+            raise
         self.out.say(f"Created network portal {portal.name}.", "good")
         return self.session.after_create(PortalNode(self, self.session, portal))
 
     def ui_command_delete(self, ip_address: str, ip_port: str | None = None) -> None:
         """Stop listening on an address.
 
-        Examples: delete 192.168.1.139 3260
+        Examples:
+            delete 192.168.1.139
+            delete ip_address=::1 ip_port=3261
         """
-        name = configfs_name(ip_address, self._port(ip_port))
+        name = ip_address
+        if ip_port is not None or not is_component(name) or self.child(name) is None:
+            name = configfs_name(ip_address, self._port(ip_port))
         node = self.child(name)
         if not isinstance(node, PortalNode):
             raise NotFoundError(
-                f"There is no portal {name}", hint=f"See what there is with: ls {self.path}"
+                f"There is no portal {name} at {self.path}",
+                hint=f"See what there is with: ls {self.path}",
             )
         node.portal.delete()
         self.out.say(f"Deleted network portal {name}")
+
+    def _in_the_way(self, port: int) -> str:
+        """Return what to do about the portals of a port, where one of them is for all addresses."""
+        names = [f"{address}:{port}" for address in (_ANY_ADDRESS, _ANY_IPV4_ADDRESS)]
+        for portal in self.tpg.portals():
+            if portal.name in names:
+                remedy = f"{self.path} delete {portal.name}"
+                return f"{portal.name} listens on all addresses already; first: {remedy}"
+        return ""
 
     def _port(self, ip_port: str | None) -> int:
         if ip_port is None:
@@ -89,7 +121,8 @@ class PortalNode(ShellNode):
     def ui_command_info(self) -> None:
         """Show what this portal is.
 
-        Examples: info
+        Examples:
+            info
         """
         self.out.fields(
             {

@@ -3,18 +3,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, ClassVar
 
 from lioshell.errors import PartialError
 from lioshell.shell.common_commands import ShellNode
 from lioshell.shell.values import boolean
+from lioshell.specs import Parameter
 
 if TYPE_CHECKING:
     from lioshell.shell.node import Node
 
 
+_SAVEFILE = Parameter("savefile", "path", "The file; that of the boot, when not given")
+
+
 class RootNode(ShellNode):
     """The root of the tree."""
+
+    command_parameters: ClassVar[dict[str, tuple[Parameter, ...]]] = {
+        "saveconfig": (_SAVEFILE,),
+        "restoreconfig": (
+            _SAVEFILE,
+            Parameter("clear_existing", "bool", "Remove everything first", default="false"),
+        ),
+    }
 
     def child_names(self) -> list[str]:
         """List backstores first, then the fabrics."""
@@ -37,16 +50,19 @@ class RootNode(ShellNode):
 
         SAVEFILE is targetcli's JSON; the default is the file that is restored at boot.
 
-        Examples: saveconfig
-                  saveconfig /root/before-change.json
+        Examples:
+            saveconfig
+            saveconfig /root/before-change.json
         """
         from lioshell.config.save import save
 
-        path = savefile or self.session.saveconfig_path
+        path = os.path.abspath(savefile or self.session.saveconfig_path)
         if self.lio.dry_run:
             self.out.say(f"The configuration would be saved to {path}")
             return
         changed = save(self.lio, path, force=self.session.assume_yes)
+        if path == os.path.abspath(self.session.saveconfig_path):
+            self.session.changed = False
         if not changed:
             self.out.say(f"Nothing has changed since {path} was written.")
         else:
@@ -59,8 +75,9 @@ class RootNode(ShellNode):
 
         With clear_existing=true everything is removed first.
 
-        Examples: restoreconfig
-                  restoreconfig /root/before-change.json clear_existing=true
+        Examples:
+            restoreconfig
+            restoreconfig /root/before-change.json clear_existing=true
         """
         from lioshell.config.restore import clear, restore
         from lioshell.config.saved_file import read
@@ -84,7 +101,8 @@ class RootNode(ShellNode):
     def ui_command_version(self) -> None:
         """Show the version of lioshell and of the kernel's target.
 
-        Examples: version
+        Examples:
+            version
         """
         from lioshell import __version__
 

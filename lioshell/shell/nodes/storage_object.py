@@ -73,7 +73,8 @@ class StorageObjectNode(ShellNode):
     def ui_command_info(self) -> None:
         """Show what this storage object is and where configfs has it.
 
-        Examples: info
+        Examples:
+            info
         """
         storage_object = self.storage_object
         fields: dict[str, Any] = {

@@ -77,17 +77,36 @@ class TpgCommands(ShellNode):
         """Return a group: attribute, parameter or auth."""
         return self.tpg.group(name)
 
+    def list_commands(self) -> tuple[str, ...]:
+        """Return the commands, without enable and disable where the fabric has no such switch."""
+        commands = super().list_commands()
+        if self.tpg.spec.has("enable"):
+            return commands
+        return tuple(name for name in commands if name not in ("enable", "disable"))
+
+    def more_examples(self, command: str) -> tuple[str, ...]:
+        """Return examples of this fabric's groups."""
+        examples = {
+            "get": "get attribute authentication",
+            "set": "set attribute authentication=0 generate_node_acls=1",
+        }
+        if command in examples and self.tpg.spec.has("acls_auth"):
+            return (examples[command],)
+        return ()
+
     def ui_command_enable(self) -> None:
         """Let initiators use this target portal group.
 
-        Examples: enable
+        Examples:
+            enable
         """
         self._switch(True)
 
     def ui_command_disable(self) -> None:
         """Stop serving initiators; those that are logged in are cut off.
 
-        Examples: disable
+        Examples:
+            disable
         """
         self._switch(False)
 
@@ -107,7 +126,8 @@ class TpgCommands(ShellNode):
     def ui_command_info(self) -> None:
         """Show what this target portal group is.
 
-        Examples: info
+        Examples:
+            info
         """
         tpg = self.tpg
         fields: dict[str, Any] = {

@@ -9,7 +9,10 @@ from lioshell.shell.grammar import (
     looks_like_path,
     named_value,
     quote,
+    quote_value,
     split_words,
+    word_at_end,
+    words_of,
 )
 
 
@@ -70,20 +73,70 @@ def test_a_parameter_given_twice_is_an_error_at_the_second():
     assert caught.value.column == 14
 
 
-@pytest.mark.parametrize("text", ["/", "a/b", "..", ".", "/iscsi", "luns/"])
+@pytest.mark.parametrize("text", ["/", "a/b", "..", ".", "/iscsi", "luns/", "'/a b/c'", "@x"])
 def test_paths_by_their_form(text):
     assert looks_like_path(split_words(text)[0])
 
 
-@pytest.mark.parametrize("text", ["ls", "iqn.2003-01.com.example:a", "'/'x"])
+@pytest.mark.parametrize("text", ["ls", "iqn.2003-01.com.example:a", "'a b'"])
 def test_what_is_no_path(text):
     assert not looks_like_path(split_words(text)[0])
 
 
-@given(st.lists(st.text(min_size=0, max_size=12), max_size=6))
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
+
+
+@given(st.lists(TEXT, max_size=6))
 def test_every_text_can_be_quoted(words):
     line = " ".join(quote(word) for word in words)
     assert texts(line) == words
+
+
+@given(TEXT.filter(bool))
+def test_every_text_can_be_a_value(text):
+    (word,) = split_words(quote_value(text))
+    assert word.text == text
+    assert named_value(word) is None
+
+
+@given(st.lists(TEXT, max_size=6))
+def test_unquoted_words_and_their_line_say_the_same(texts_given):
+    words, line = words_of(texts_given)
+    assert [word.text for word in words] == texts_given
+    again = split_words(line)
+    assert [(w.text, w.start, w.end) for w in again] == [(w.text, w.start, w.end) for w in words]
+
+
+@pytest.mark.parametrize(
+    ("line", "before", "text", "start"),
+    [
+        ("", [], "", 0),
+        ("ls", [], "ls", 0),
+        ("ls ", ["ls"], "", 3),
+        ("ls /a", ["ls"], "/a", 3),
+        ("ls 'a b", ["ls"], "a b", 3),
+        ('ls "a b" ', ["ls", "a b"], "", 9),
+        ("ls a\\", ["ls"], "a", 3),
+        ("ls a\\ ", ["ls"], "a ", 3),
+        ("set auth userid='x y", ["set", "auth"], "userid=x y", 9),
+    ],
+)
+def test_the_word_that_the_cursor_is_in(line, before, text, start):
+    words, current = word_at_end(line)
+    assert [word.text for word in words] == before
+    assert (current.text, current.start) == (text, start)
+
+
+def test_nothing_is_completed_in_a_comment():
+    assert word_at_end("ls # cd ") is None
+
+
+def test_a_long_line_shows_the_place_of_the_error():
+    with pytest.raises(GrammarError) as caught:
+        split_words("create " + "x" * 300 + "\t'" + "y" * 50)
+    shown, caret = caught.value.excerpt
+    assert len(shown) <= 76
+    assert shown[caret.index("^")] == "'"
 
 
 @given(st.text(max_size=60))

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""/backstores/user:SUBTYPE: disks that a process serves, such as this one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from lioshell.errors import UsageError
+from lioshell.model.sizes import parse_size
+from lioshell.shell.nodes.backstores import BackstoreNode
+from lioshell.shell.nodes.storage_object import StorageObjectNode
+from lioshell.shell.values import number
+from lioshell.specs import Parameter
+
+if TYPE_CHECKING:
+    from lioshell.lio.backstores import StorageObject
+    from lioshell.shell.node import Node
+    from lioshell.shell.session import Session
+
+
+_BLOCK_SIZES = (512, 1024, 2048, 4096)
+_BLOCK_SIZE = Parameter(
+    "hw_block_size",
+    "enum",
+    "Bytes in a block",
+    default="512",
+    values=tuple(str(size) for size in _BLOCK_SIZES),
+)
+
+
+class UserBackstoreNode(BackstoreNode):
+    """/backstores/user:SUBTYPE, served by the embedded runner."""
+
+    _DEFAULT_CONTROL: ClassVar[dict[str, str]] = {
+        "hw_max_sectors": "8192",
+        "max_data_area_mb": "128",
+        "data_pages_per_blk": "16",
+    }
+    """4 MiB a command instead of the kernel's 64 KiB; 128 MiB instead of 1 GiB of buffers a
+    device; 64 KiB blocks, so that a large command is a few pieces instead of hundreds."""
+
+    def __init__(self, name: str, parent: Node | None, session: Session, subtype: str) -> None:
+        super().__init__(name, parent, session)
+        self.subtype = subtype
+
+    def objects(self) -> list[StorageObject]:
+        """Return the storage objects of this subtype."""
+        return [o for o in super().objects() if o.subtype == self.subtype]
+
+    def child(self, name: str) -> Node | None:
+        """Return a storage object if it is of this subtype."""
+        node = super().child(name)
+        if isinstance(node, StorageObjectNode) and node.storage_object.subtype == self.subtype:
+            return node
+        return None
+
+    def parameters_of(self, command: str) -> tuple[Parameter, ...]:
+        """Return what the spec says, and the size of a block, which is a kernel option there."""
+        found = super().parameters_of(command)
+        return (*found, _BLOCK_SIZE) if command == "create" else found
+
+    def ui_command_create(
+        self,
+        name: str,
+        size: str,
+        cfgstring: str,
+        wwn: str | None = None,
+        hw_max_sectors: str | None = None,
+        control: str | None = None,
+        hw_block_size: str = "512",
+    ) -> Node | None:
+        """Create a disk that is served by a handler in user space.
+
+        CFGSTRING is what the handler wants: for user:file the file, which is made where it is
+        missing. CONTROL are further kernel options, as in max_data_area_mb=64.
+
+        Examples:
+            create vol0 256M /srv/vol0.img
+        """
+        from lioshell.lio.backstore_create import create_user
+
+        size_bytes = parse_size(size)
+        block_size_bytes = number(hw_block_size, "hw_block_size")
+        handler = self.session.handler(self.subtype)
+        handler.check_config(cfgstring)
+        options = dict(self._DEFAULT_CONTROL)
+        if hw_max_sectors is not None:
+            options["hw_max_sectors"] = str(number(hw_max_sectors, "hw_max_sectors"))
+        options |= self._control_options(control)
+        block_size_bytes = int(options.pop("hw_block_size", block_size_bytes))
+        self._check_block_size(block_size_bytes)
+        made = create_user(
+            self.lio,
+            name,
+            size_bytes,
+            f"{self.subtype}/{cfgstring}",
+            prepare=lambda block: handler.prepare(cfgstring, size_bytes, block),
+            wwn=wwn,
+            block_size_bytes=block_size_bytes,
+            control=[f"{key}={value}" for key, value in options.items()],
+        )
+        served = self.session.devices_changed([made.path])
+        result = self.created(made, f"Created {self.name} storage object {name} size {size_bytes}.")
+        for line in served:
+            self.out.say(line)
+        return result
+
+    def _control_options(self, control: str | None) -> dict[str, str]:
+        known = {p.name for p in self.lio.specs.backstore("user").control}
+        options = {}
+        for item in (control or "").split(","):
+            key, _, value = item.partition("=")
+            if not item:
+                continue
+            if key not in known or key in ("dev_config", "dev_size", "nl_reply_supported"):
+                raise UsageError(
+                    f"control: {key!r} is no option that can be given",
+                    hint="There is: max_data_area_mb, data_pages_per_blk, cmd_ring_size_mb, "
+                    "hw_max_sectors, hw_block_size.",
+                )
+            # data_pages_per_blk=0 divides by zero inside the kernel (6.1, tcmu_set_configfs_
+            # dev_params): a zero never reaches it.
+            if number(value, key) == 0:
+                raise UsageError(f"control: {key}=0 is not possible", hint="Give 1 or more.")
+            options[key] = value
+        return options
+
+    @staticmethod
+    def _check_block_size(block_size_bytes: int) -> None:
+        if block_size_bytes not in _BLOCK_SIZES:
+            raise UsageError(
+                f"A block of {block_size_bytes} bytes is not possible",
+                hint="Give hw_block_size=512, 1024, 2048 or 4096.",
+            )

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Passwords in typed lines: which lines hold one, and what such a line may be shown as.
+
+A line counts as soon as a name in it looks like a password's: a mistyped `pasword=` or a quoted
+"password=..." must not reach the history, a log or an answer in JSON either.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lioshell.errors import LioshellError
+from lioshell.model.secret import MASK, SECRET_PARAMETERS
+from lioshell.shell import grammar
+
+_PARTS_OF_SECRET_NAMES = ("passw", "pasw", "secret")
+_REST_OF_THE_LINE = r"(?is)(\w*(?:passw|pasw|secret)\w*[\s\"']*=).*"
+
+
+def is_secret_name(name: str) -> bool:
+    """Tell whether a parameter's name is, or looks like, a password's."""
+    return name in SECRET_PARAMETERS or any(part in name.lower() for part in _PARTS_OF_SECRET_NAMES)
+
+
+def holds_secret(line: str) -> bool:
+    """Tell whether a line gives a password; the names alone (`get auth password`) do not."""
+    return redacted(line) != line or _sets_without_equals_sign(line)
+
+
+def redacted(line: str) -> str:
+    """Return a line with every password in it as ***."""
+    try:
+        words = grammar.split_words(line)
+    except LioshellError:
+        # Nobody knows where the password ends in a line that cannot be read: hide all the rest.
+        return re.sub(_REST_OF_THE_LINE, rf"\1{MASK}", line)
+    parts, position = [], 0
+    for word in words:
+        name, equals, value = word.text.partition("=")
+        if equals and value and is_secret_name(name):
+            parts += [line[position : word.start], f"{name}={MASK}"]
+            position = word.end
+    return "".join([*parts, line[position:]])
+
+
+def _sets_without_equals_sign(line: str) -> bool:
+    """Tell whether a line is `set auth password hunter2`: refused, but the password is in it."""
+    try:
+        texts = [word.text for word in grammar.split_words(line)]
+    except LioshellError:
+        texts = line.split()
+    return "set" in texts and any(is_secret_name(text.partition("=")[0]) for text in texts)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every example that help shows is run at its node, so that help cannot rot."""
+
+import pytest
+
+from lioshell.shell import command_help
+
+IQN = "iqn.2003-01.com.example:disk1"
+NAA = "naa.5001405a1b2c3d4e"
+CLIENT = "iqn.1994-05.com.redhat:client1"
+TPG = f"/iscsi/{IQN}/tpg1"
+PLACES = [
+    "/",
+    "/backstores",
+    "/backstores/block",
+    "/backstores/fileio",
+    "/backstores/pscsi",
+    "/backstores/ramdisk",
+    "/backstores/user:file",
+    "/backstores/fileio/disk1",
+    "/iscsi",
+    f"/iscsi/{IQN}",
+    TPG,
+    f"{TPG}/acls",
+    f"{TPG}/acls/{CLIENT}",
+    f"{TPG}/acls/{CLIENT}/mapped_lun0",
+    f"{TPG}/luns",
+    f"{TPG}/luns/lun0",
+    f"{TPG}/portals",
+    f"{TPG}/portals/192.168.1.139:3260",
+    "/loopback",
+    f"/loopback/{NAA}",
+    f"/loopback/{NAA}/luns",
+]
+WORLD = f"""
+set global auto_add_default_portal=false
+/backstores/block create disk1 /dev/sdb
+/backstores/fileio create disk1 /srv/fileio.img 1M
+/backstores/pscsi create disk1 /dev/sdc
+/backstores/ramdisk create disk1 1M
+/backstores/user:file create disk1 1M /srv/user.img
+/backstores/user:file create vol0 1M /srv/served.img
+/iscsi create {IQN}
+{TPG}/portals create 192.168.1.139
+{TPG}/portals create ::1 3261
+{TPG}/acls create {CLIENT}
+{TPG}/luns create /backstores/fileio/disk1
+{TPG}/luns create /backstores/user:file/vol0 lun=4
+{TPG}/acls/{CLIENT} delete 4
+/loopback create {NAA}
+/loopback/{NAA}/luns create /backstores/block/disk1
+/loopback/{NAA}/luns create /backstores/ramdisk/disk1 lun=4
+"""
+CHANGING = ("create", "delete", "enable", "disable", "set", "saveconfig", "restoreconfig")
+
+
+def in_folder(line, folder):
+    for top in ("/srv/", "/root/"):
+        line = line.replace(top, f"{folder}{top}")
+    return line
+
+
+def make_room(session, node, command, example, folder):
+    """Bring about what an example needs: for create, that what it makes is not there yet."""
+    if command == "create":
+        for name in session.node_at(node.path, session.root).child_names():
+            if not name.startswith("tpg"):
+                session.run_line(f"{node.path} delete {name}")
+    elif command == "restoreconfig":
+        for path in ("", f"{folder}/root/before-change.json"):
+            session.run_line(f"/ saveconfig {path}")
+        if "clear_existing" not in example:
+            for line in ("/iscsi delete " + IQN, "/loopback delete " + NAA):
+                session.run_line(line)
+            for kind in session.node_at("/backstores", session.root).children:
+                for name in kind.child_names():
+                    session.run_line(f"{kind.path} delete {name}")
+    elif example == "cd <":
+        session.run_line("/")
+        session.run_line(node.path if node.path != "/" else "/iscsi")
+
+
+@pytest.fixture
+def new_world(tmp_path_factory, terminal, specs):
+    """Make further terminals on which everything is there once."""
+
+    def make():
+        made = type(terminal)(tmp_path_factory.mktemp("world"), specs)
+        for name in ("srv", "root"):
+            (made.folder / name).mkdir()
+        for line in WORLD.strip().splitlines():
+            made.session.run_line(in_folder(line, made.folder))
+        return made
+
+    return make
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_examples_of_a_node(new_world, place):
+    world = new_world()
+    node = world.session.node_at(place, world.session.root)
+    for command in node.list_commands():
+        examples = command_help.of(node, command).examples
+        assert examples
+        for example in examples:
+            assert command in example.split()
+            here = new_world() if command in CHANGING else world
+            make_room(here.session, node, command, example, here.folder)
+            here.session.run_line(place)
+
+            goes_on = here.session.run_line(in_folder(example, here.folder))
+
+            assert goes_on is (example != "exit")
+            assert here.err == ""

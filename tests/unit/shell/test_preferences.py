@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+
+import pytest
+
+from lioshell.errors import HostError, NotFoundError, UsageError
+from lioshell.shell.preferences import PREFERENCES, Preferences
+
+
+def test_defaults_hold_until_one_is_set(tmp_path):
+    prefs = Preferences(str(tmp_path / "state"), pytest.fail)
+    assert prefs.flag("auto_cd_after_create") is False
+    assert prefs.number("prompt_length") == 30
+    prefs.set_all({"auto_cd_after_create": "yes", "prompt_length": "0"})
+    again = Preferences(str(tmp_path / "state"), pytest.fail)
+    assert again.flag("auto_cd_after_create") is True
+    assert again.shown(["prompt_length"]) == {"prompt_length": "0"}
+    assert set(again.shown([])) == set(PREFERENCES)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ({"auto_cd_after_create": "maybe"}, UsageError),
+        ({"prompt_length": "-1"}, UsageError),
+        ({"prompt_length": "40", "nothing": "1"}, NotFoundError),
+    ],
+)
+def test_all_or_none_are_set(tmp_path, values, kind):
+    prefs = Preferences(str(tmp_path), pytest.fail)
+    with pytest.raises(kind) as caught:
+        prefs.set_all(values)
+    assert caught.value.hint
+    assert prefs.number("prompt_length") == 30
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_newer_version_knows_is_kept(tmp_path):
+    path = tmp_path / "preferences.json"
+    path.write_text('{"of_the_future": "x", "prompt_length": 12}')
+    prefs = Preferences(str(tmp_path), pytest.fail)
+    prefs.set_all({"tree_max_depth": "2"})
+    assert json.loads(path.read_text()) == {
+        "of_the_future": "x",
+        "prompt_length": 12,
+        "tree_max_depth": 2,
+    }
+
+
+@pytest.mark.parametrize("text", [b"{", b"", b"\0", b"[]", b"\xff"])
+def test_a_broken_file_is_told_of_once_and_not_overwritten(tmp_path, text):
+    (tmp_path / "preferences.json").write_bytes(text)
+    told = []
+    prefs = Preferences(str(tmp_path), told.append)
+
+    assert prefs.flag("auto_save_on_exit") is True
+    assert prefs.number("prompt_length") == 30
+
+    (told,) = told
+    assert str(tmp_path / "preferences.json") in told
+    with pytest.raises(UsageError):
+        prefs.set_all({"prompt_length": "20"})
+    assert (tmp_path / "preferences.json").read_bytes() == text
+
+
+@pytest.mark.parametrize("text", ["{}", '{"prompt_length": "long", "auto_save_on_exit": 7.5}'])
+def test_values_of_another_type_are_not_taken(tmp_path, text):
+    (tmp_path / "preferences.json").write_text(text)
+    prefs = Preferences(str(tmp_path), pytest.fail)
+    assert prefs.number("prompt_length") == 30
+    assert prefs.flag("auto_save_on_exit") is True
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HostError):
+        Preferences(str(tmp_path / "file"), pytest.fail).set_all({"prompt_length": "1"})
