@@ -42,6 +42,8 @@ class LioshellError(Exception):
         self.hint = hint
         self.path = path
         self.remains: tuple[str, ...] = ()
+        self.details: tuple[str, ...] = ()
+        """What failed one by one, where the message counts several failures."""
         self.excerpt: tuple[str, ...] = ()
         """Lines of input to show above the error, as the line and a caret below the place."""
 

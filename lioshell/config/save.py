@@ -3,11 +3,18 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from lioshell.config import saved_file
 from lioshell.config.alua import ALUA_WORDS
-from lioshell.errors import ConflictError, KernelError
+from lioshell.errors import (
+    ConflictError,
+    DocumentError,
+    HostError,
+    KernelError,
+    NotFoundError,
+)
 from lioshell.lio.backstores import list_storage_objects
 from lioshell.lio.fabrics import Fabric
 from lioshell.model.names import sort_key
@@ -42,7 +49,12 @@ def save(lio: Lio, path: str, *, force: bool = False) -> bool:
     document = dump(lio)
     try:
         before = saved_file.read(path)
-    except Exception:  # noqa: BLE001  # whatever is there cannot be kept, and is replaced
+    except NotFoundError:
+        before = {}
+    except (DocumentError, HostError):
+        # Somebody may still want what is in it; what is no file, the write below complains of.
+        if os.path.isfile(path):
+            saved_file.keep_aside(path)
         before = {}
     document |= {k: v for k, v in before.items() if k not in _OWN_SECTIONS}
     changed = saved_file.write(path, document)

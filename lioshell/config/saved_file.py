@@ -14,6 +14,7 @@ Document = dict[str, Any]
 
 _SECTIONS = ("storage_objects", "fabric_modules", "targets")
 _UNRESTORED_SUFFIX = ".unrestored"
+_UNREADABLE_SUFFIX = ".unreadable"
 
 
 def read(path: str) -> Document:
@@ -90,6 +91,22 @@ def write(path: str, document: Document) -> bool:
             path=path,
         ) from error
     return True
+
+
+def keep_aside(path: str) -> None:
+    """Rename a file that is no saved configuration to `path`.unreadable before a save replaces it.
+
+    Raises HostError.
+    """
+    try:
+        os.replace(path, path + _UNREADABLE_SUFFIX)
+    except OSError as error:
+        raise HostError(
+            f"{path} is no saved configuration, and cannot be kept aside: "
+            f"{os.strerror(error.errno or 0)}",
+            hint="Move it away, then save again.",
+            path=path,
+        ) from error
 
 
 def _sync_folder(folder: str) -> None:

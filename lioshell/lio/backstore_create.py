@@ -15,6 +15,7 @@ from lioshell.errors import (
     UsageError,
 )
 from lioshell.lio.backing_file import kernel_path, prepare_file
+from lioshell.lio.backing_use import refuse_second_use
 from lioshell.lio.backstores import StorageObject, find_storage_object, list_hbas
 from lioshell.lio.control_option import check_user_option, check_value
 from lioshell.model.names import check_object_name
@@ -53,6 +54,7 @@ def create_fileio(
     path = kernel_path(file_or_dev)
     with lio.transaction() as steps:
         _begin(lio, "fileio", name)
+        refuse_second_use(lio, path)
         control = f"fd_dev_name={path}"
         device = lio.kernel.system.block_device(path)
         if device is not None:
@@ -86,6 +88,7 @@ def create_block(
     check_value(dev)
     with lio.transaction() as steps:
         _begin(lio, "block", name)
+        refuse_second_use(lio, dev)
         device = lio.kernel.system.block_device(dev)
         if device is None:
             raise _no_block_device(dev)
@@ -185,6 +188,8 @@ def create_user(
     check_block_multiple(size_bytes, block_size_bytes)
     with lio.transaction() as steps:
         _begin(lio, "user", name)
+        if dev_config.startswith("file/"):
+            refuse_second_use(lio, dev_config.removeprefix("file/"))
         if prepare is not None and not lio.dry_run:
             steps.on_failure("remove the backing storage", prepare(block_size_bytes))
         storage_object = _make(lio, steps, "user", name)

@@ -153,12 +153,16 @@ class Output:
                 "hint": error.hint,
                 "path": error.path,
             }
+            if error.details:
+                document["details"] = list(error.details)
             if error.remains:
                 document["remains"] = list(error.remains)
             self._document({"error": document}, self._env.stdout)
             return
         for line in error.excerpt:
             self._tell([Span(line, "plain")])
+        for detail in error.details:
+            self._tell([Span(detail, "error")])
         for remain in error.remains:
             self._tell([Span(f"Could not be undone: {remain}", "error")])
         self._tell([Span("error: ", "error"), Span(where + error.message, "plain")])

@@ -82,6 +82,7 @@ class Hosting:
 
         Raises RunnerError for one that cannot be served.
         """
+        self._require_handlers(created)
         started = not service_runs(self._kernel.run_dir)
         lines = []
         for path in created:
@@ -91,6 +92,19 @@ class Hosting:
             lines.append(f"{name} is served by {how} (process {server}).")
         self.refresh()
         return lines
+
+    def _require_handlers(self, created: Sequence[str]) -> None:
+        """Raise RunnerError for a device of a subtype that is not ours: no service is for it."""
+        from lioshell.runner.handlers import registry
+
+        for device in self._kernel.uio.devices():
+            if device.configfs_path in created and not registry.serves(device.dev_config):
+                subtype = device.dev_config.partition("/")[0]
+                raise RunnerError(
+                    f"{device.name} is not served: there is no handler for {subtype!r}",
+                    hint=f"There is one for: {', '.join(registry.names())}.",
+                    path=device.configfs_path,
+                )
 
     def _have_served(self, path: str) -> int:
         """Return the process that serves a device, which is a service that is started if need be.
@@ -161,6 +175,7 @@ class SessionHosting(Hosting):
         """Serve new devices here, unless a service does."""
         if service_runs(self._kernel.run_dir):
             return super().devices_changed(created)
+        self._require_handlers(created)
         if self._host is None:
             from lioshell.service.host import Host
 

@@ -22,6 +22,10 @@ _SETTLE_S = 0.5
 """A device's removal is told before sysfs has forgotten it (drivers/base/core.c, device_del):
 after each wake-up the devices are listed once more."""
 
+_IDLE_S = 2.0
+"""How long a service that ends with its last device waits for the next one, as scripts delete one
+and create another."""
+
 
 def serve(
     kernel: Kernel,
@@ -64,13 +68,13 @@ def _run(
     until_idle: bool,
 ) -> None:
     known = set(host.served())
-    had_devices = bool(known)
-    timeout_s: float | None = None
+    timeout_s: float | None = _IDLE_S if until_idle else None
     while True:
         ready, _, _ = select.select([watch_fd, stop_fd], [], [], timeout_s)
         if stop_fd in ready:
             report("stopping; devices answer BUSY until somebody serves them again")
             return
+        idle = not ready and timeout_s == _IDLE_S
         timeout_s = None
         if watch_fd in ready:
             drain()
@@ -83,10 +87,11 @@ def _run(
             report(f"no longer serving {path}")
         known = now
         ours = any(registry.serves(device.dev_config) for device in kernel.uio.devices())
-        had_devices = had_devices or ours
-        if until_idle and had_devices and not ours:
-            report("no device is left")
-            return
+        if until_idle and not ours:
+            if idle:
+                report("no device is left")
+                return
+            timeout_s = timeout_s or _IDLE_S
 
 
 @contextlib.contextmanager

@@ -233,7 +233,16 @@ def test_what_an_object_cannot_take(target, line, code):
 
 def test_a_device_in_use(target):
     target.ok("/backstores/block create b0 /dev/sdb")
-    refused(target, "/backstores/block create b1 /dev/sdb", 3, "in use")
+    refused(target, "/backstores/block create b1 /dev/sdb", 3, "/backstores/block/b0")
+
+
+def test_one_file_is_not_two_disks(target, tmp_path):
+    path, link = tmp_path / "one.img", tmp_path / "link.img"
+    link.symlink_to(path)
+    target.ok(f"/backstores/fileio create f0 {path} 1M")
+    for other in (path, link, tmp_path / "." / "one.img"):
+        refused(target, f"/backstores/fileio create f1 {other}", 3, "/backstores/fileio/f0")
+        refused(target, f"/backstores/user:file create u1 1M {other}", 3, "/backstores/fileio/f0")
 
 
 def test_a_refused_change_of_a_fabric_that_is_not_there_does_not_make_it(cli):

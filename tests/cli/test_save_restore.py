@@ -277,6 +277,37 @@ def test_saving_where_it_cannot_be_written(rich, tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"[]"])
+def test_what_is_no_saved_configuration_is_kept_aside(rich, tmp_path, content):
+    path = tmp_path / "saved.json"
+    path.write_bytes(content)
+
+    assert rich("saveconfig", str(path)).code == 0
+    assert (tmp_path / "saved.json.unreadable").read_bytes() == content
+    assert "storage_objects" in json.loads(path.read_text())
+
+
+def test_what_cannot_be_saved_is_said(rich, tmp_path):
+    rich.kernel().configfs.mkdir("core/fileio_77")
+    rich.kernel().configfs.mkdir("core/fileio_77/half")
+
+    result = rich("saveconfig", str(tmp_path / "saved.json"))
+
+    assert result.code == 0
+    assert "not saved: core/fileio_77/half: not enabled" in result.err
+
+
+def test_a_program_gets_the_failures_of_a_restore_too(cli, tmp_path):
+    item = {"name": "f1", "plugin": "fileio", "dev": "/nowhere/f1.img", "size": 1 << 20}
+    (tmp_path / "saved").write_text(json.dumps({"storage_objects": [item]}))
+
+    result = cli("-o", "json", "restoreconfig", str(tmp_path / "saved"))
+
+    assert result.code == 1
+    (detail,) = json.loads(result.out)["error"]["details"]
+    assert detail.startswith("not restored: /backstores/fileio/f1: ")
+
+
 @pytest.mark.parametrize("alias", ["0012", "²", "--5", "1_000", "-0", "٣", "+1", "two words"])
 def test_a_text_that_looks_like_a_number_is_kept(cli, alias):
     cli.ok(f"/iscsi create {IQN}", f"{TPG} set parameter TargetAlias='{alias}'", "saveconfig")

@@ -58,10 +58,6 @@ def not_restored(text: str) -> set[str]:
     return {line.split(": ")[1] for line in lines}
 
 
-@pytest.mark.xfail(
-    reason="service: one that is started for a disk which none of our handlers serves never ends",
-    strict=True,
-)
 def test_a_disk_of_another_runner_leaves_no_service_behind(cli, process, tmp_path):
     item = {"name": "u1", "plugin": "user", "size": 1 << 20, "config": "fbo//srv/u1.img"}
     (tmp_path / "saved").write_text(json.dumps({"storage_objects": [item]}))

@@ -55,12 +55,15 @@ class RootNode(ShellNode):
             saveconfig /root/before-change.json
         """
         from lioshell.config.save import save
+        from lioshell.config.unsaved import unsaved
 
         path = os.path.abspath(savefile or self.session.saveconfig_path)
         if self.lio.dry_run:
             self.out.say(f"The configuration would be saved to {path}")
             return
         changed = save(self.lio, path, force=self.session.assume_yes)
+        for line in unsaved(self.lio):
+            self.out.note(f"not saved: {line}", "error")
         if path == os.path.abspath(self.session.saveconfig_path):
             self.session.changed = False
         if not changed:
@@ -87,15 +90,15 @@ class RootNode(ShellNode):
         if boolean(clear_existing, "clear_existing"):
             clear(self.lio)
         report = restore(self.lio, document, path, serve=self.session.serve)
-        for failure in report.failures:
-            self.out.note(f"not restored: {failure.path}: {failure.reason}", "error")
         if report.failures:
-            raise PartialError(
+            error = PartialError(
                 f"{len(report.failures)} of {report.total} objects could not be restored",
                 hint="Mend the causes shown above, then restore again; "
                 "saveconfig refuses to forget them until then.",
                 path=path,
             )
+            error.details = tuple(f"not restored: {f.path}: {f.reason}" for f in report.failures)
+            raise error
         self.out.say(f"Configuration restored from {path}", "good")
 
     def ui_command_version(self) -> None:
