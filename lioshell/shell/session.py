@@ -287,7 +287,7 @@ class Session:
             raise NotFoundError(
                 f"Nobody serves {storage_object.tree_path} ({problem}): "
                 "a LUN on it would hang whoever opens it",
-                hint="Start the service: systemctl start lioshell, or: lioshell serve",
+                hint="Start the service: lioshell serve",
                 path=storage_object.path,
             )
 
