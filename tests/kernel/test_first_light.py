@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.kernel.service import start_service
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -81,7 +83,7 @@ def copy_and_check(guest: Guest, disk: str) -> str:
 def test_a_loopback_disk_served_by_the_service(
     guest: Guest, clean_target: None, record_property: pytest.RecordProperty
 ) -> None:
-    service = guest.start("lioshell serve")
+    service = start_service(guest)
     try:
         out = lioshell(
             guest,
@@ -89,6 +91,7 @@ def test_a_loopback_disk_served_by_the_service(
             "/loopback create naa.5001405a1b2c3d4e",
             "/loopback/naa.5001405a1b2c3d4e/luns create /backstores/user:file/vol0",
         )
+        assert "vol0 is served by the service" in out
         disk = re.search(r"LUN 0 is (/dev/sd\w+)", out)[1]
         print(out, lioshell(guest, "ls"), copy_and_check(guest, disk), sep="\n")
         lioshell(

@@ -7,6 +7,8 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+from tests.kernel.service import start_service
+
 if TYPE_CHECKING:
     from tests.kernel.vm import Guest
 
@@ -21,7 +23,7 @@ FIO = (
 
 def test_fio_goes_on_while_the_service_is_killed(guest: Guest) -> None:
     guest.run("mkdir -p /srv", check=True)
-    service = guest.start("lioshell serve")
+    service = start_service(guest)
     try:
         out = guest.run(
             [
@@ -37,7 +39,7 @@ def test_fio_goes_on_while_the_service_is_killed(guest: Guest) -> None:
         for _ in range(KILLS):
             time.sleep(4)
             guest.run("pkill -9 -f '[l]ioshell serve'", check=True)
-            service = guest.start("lioshell serve")
+            service = start_service(guest)
             time.sleep(1)
         result = fio.wait(120)
         print(result.stdout)
