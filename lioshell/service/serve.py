@@ -39,19 +39,26 @@ def serve(
     With `until_idle`, until the last of them has been deleted. `ready_fd` gets "ready" once the
     devices that exist are served. Raises LockedError when a service runs already.
     """
+
+    def tell(text: str) -> None:
+        # A reader of the log that went away, or a full disk below it, must not stop the disks.
+        with contextlib.suppress(OSError):
+            report(text)
+
     with service_lock(kernel.run_dir), _signals() as stop_fd:
         watch = kernel.uio.watch()
-        host = Host(kernel, report)
+        host = Host(kernel, tell)
         try:
             host.scan()
             for path in host.served():
-                report(f"serving {path}")
+                tell(f"serving {path}")
             if ready_fd is not None:
                 # Started by another lioshell: it must not keep that one's folder busy.
                 os.chdir("/")
-                os.write(ready_fd, b"ready")
+                with contextlib.suppress(BrokenPipeError):  # who started it is gone already
+                    os.write(ready_fd, b"ready")
                 os.close(ready_fd)
-            _run(kernel, host, watch.fileno(), watch.drain, stop_fd, report, until_idle=until_idle)
+            _run(kernel, host, watch.fileno(), watch.drain, stop_fd, tell, until_idle=until_idle)
         finally:
             host.close()
             watch.close()

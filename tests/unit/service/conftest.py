@@ -64,7 +64,8 @@ class Machine:
     def close(self):
         for process in self.processes:
             process.kill()
-            process.communicate()
+            process.wait()
+            process.stderr.close()
         pid = self.service_pid()
         if pid is not None:
             os.kill(pid, signal.SIGKILL)

@@ -95,6 +95,18 @@ def _is_zombie(pid):
         return file.read().rpartition(")")[2].split()[0] == "Z"
 
 
+def test_a_log_that_nobody_reads_any_more_does_not_stop_it(machine):
+    machine.run("ls")
+    service = machine.serve()
+    service.stderr.close()
+
+    machine.create("vol0")
+    machine.create("vol1")
+
+    assert service.poll() is None
+    assert write_and_read(machine) == BLOCK
+
+
 def test_a_missing_backing_file_is_said_and_never_made_again(machine):
     path = machine.create()
     os.kill(machine.service_pid(), signal.SIGKILL)
