@@ -24,11 +24,19 @@ _RECHECK_S = 0.2
 class Host:
     """The embedded runner with its loop in a thread.
 
-    `report` gets a line of text for each thing that the user should know.
+    `report` gets a line of text for each thing that the user should know; `end` is called when
+    another process asks this one to make room for it.
     """
 
-    def __init__(self, kernel: Kernel, report: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        report: Callable[[str], None],
+        *,
+        end: Callable[[], None] | None = None,
+    ) -> None:
         self._kernel = kernel
+        self._end = end
         self._loop = Loop()
         self._messages: dict[str, str] = {}
         self._report = report
@@ -70,7 +78,13 @@ class Host:
         return [path for path, state in self.supervisor.status() if state == SERVED]
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer another process: `status`, or `wait` until a device is served or cannot be."""
+        """Answer another process.
+
+        `status` tells of the devices, `wait` does when one is served or cannot be, `end` asks a
+        temporary service to end.
+        """
+        if request.get("op") == "end" and self._end is not None:
+            self._end()
         if request.get("op") == "wait":
             path = str(request["path"])
             deadline = time.monotonic() + float(request.get("timeout_s", 10))

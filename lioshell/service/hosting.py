@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _ATTACH_TIMEOUT_S = 15.0
 _RETRY_S = 0.05
+_TEMPORARY, _LASTING = b"temporary\n", b"service\n"
+"""What the lock's file says of the service that holds it."""
+
 NO_RUNNER = "no runner"
 HIDDEN_RUNNER = "runner visible to root only"
 
@@ -48,18 +51,34 @@ def service_runs(run_dir: str) -> bool:
 
 
 @contextlib.contextmanager
-def service_lock(run_dir: str) -> Iterator[None]:
-    """Be the one service of this kernel; raises LockedError when there is one."""
+def service_lock(run_dir: str, *, until_idle: bool = False) -> Iterator[None]:
+    """Be the one service of this kernel; raises LockedError when there is one.
+
+    A service that was only started for some devices (`until_idle`) makes room for one that is to
+    stay: it is asked to end, which leaves its devices blocked until this one takes them over.
+    """
     os.makedirs(run_dir, mode=0o755, exist_ok=True)
-    descriptor = os.open(service_lock_path(run_dir), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+    descriptor = os.open(service_lock_path(run_dir), flags, 0o600)
+    deadline = time.monotonic() + _ATTACH_TIMEOUT_S
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise LockedError(
-            "A lioshell service runs already", hint="See what it serves with: lioshell ls"
-        ) from None
-    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                temporary = os.pread(descriptor, 64, 0) == _TEMPORARY
+                if until_idle or not temporary or time.monotonic() > deadline:
+                    raise LockedError(
+                        "A lioshell service runs already",
+                        hint="See what it serves with: lioshell ls",
+                    ) from None
+            from lioshell.service.control import ask_all
+
+            ask_all(run_dir, {"op": "end"})
+            time.sleep(_RETRY_S)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, _TEMPORARY if until_idle else _LASTING, 0)
         yield
     finally:
         os.close(descriptor)

@@ -37,7 +37,8 @@ def serve(
     """Serve every user: device that there is a handler for, until SIGTERM or SIGINT.
 
     With `until_idle`, until the last of them has been deleted. `ready_fd` gets "ready" once the
-    devices that exist are served. Raises LockedError when a service runs already.
+    devices that exist are served. Raises LockedError when a service runs already; one that is there
+    until it is idle makes room for one that is not.
     """
 
     def tell(text: str) -> None:
@@ -45,9 +46,16 @@ def serve(
         with contextlib.suppress(OSError):
             report(text)
 
-    with service_lock(kernel.run_dir), _signals() as stop_fd:
+    with (
+        service_lock(kernel.run_dir, until_idle=until_idle),
+        _signals() as (stop_fd, wake_fd),
+    ):
+
+        def end() -> None:
+            os.write(wake_fd, b"e")
+
         watch = kernel.uio.watch()
-        host = Host(kernel, tell)
+        host = Host(kernel, tell, end=end if until_idle else None)
         try:
             host.scan()
             for path in host.served():
@@ -102,15 +110,15 @@ def _run(
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[int]:
-    """Yield a descriptor that becomes readable at SIGTERM or SIGINT."""
+def _signals() -> Iterator[tuple[int, int]]:
+    """Yield a descriptor that becomes readable at SIGTERM or SIGINT, and the other end of it."""
     reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     before_fd = signal.set_wakeup_fd(writer)
     before = {
         number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)
     }
     try:
-        yield reader
+        yield reader, writer
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

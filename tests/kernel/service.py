@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tests.kernel.vm.process import Background
 
 _WAIT = """
-    timeout 30 sh -c 'until [ -e /run/lioshell/serve.lock ] &&
+    timeout 30 sh -c 'until grep -qs ^service /run/lioshell/serve.lock &&
         ! flock -n -s /run/lioshell/serve.lock true; do sleep 0.1; done'
 """
 

@@ -36,6 +36,20 @@ def test_a_second_service_is_refused(machine):
     assert "runs already" in result.stderr
 
 
+def test_a_service_that_was_started_for_a_device_makes_room_for_one_that_stays(machine):
+    machine.create()
+    write_and_read(machine)
+    temporary = machine.service_pid()
+
+    service = machine.serve()
+    wait_until(lambda: machine.problem() == "")
+
+    assert machine.service_pid() == service.pid != temporary
+    with SimDisk.open(machine.sim, "core/user_0/vol0") as disk:
+        assert disk.read(3, 1) == BLOCK
+    assert service.poll() is None
+
+
 def test_sigterm_ends_it_and_the_next_one_takes_over(machine):
     machine.run("ls")
     first = machine.serve()
