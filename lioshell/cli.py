@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from lioshell import options as command_line
 from lioshell.environment import SAVECONFIG, Environment
@@ -69,7 +68,7 @@ def main(argv: Sequence[str] | None = None, env: Environment | None = None) -> i
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # Who read the answer (head, less) has gone; that is no failure of ours.
-        _forget_stdout(env)
+        _forget(env.stdout)
         return code
     except Exception as error:  # noqa: BLE001
         return _last_net(error, env, out)
@@ -81,7 +80,7 @@ def _last_net(error: Exception, env: Environment, out: Output) -> int:
         _traceback(env)
     if isinstance(error, OSError) and error.errno in _FULL and not error.filename:
         # Nothing more can be said there, in whatever form.
-        _forget_stdout(env)
+        _forget(env.stdout)
         out = Output(env)
         reason: LioshellError = LioshellError(
             f"The answer cannot be written: {os.strerror(error.errno or 0)}",
@@ -97,8 +96,12 @@ def _last_net(error: Exception, env: Environment, out: Output) -> int:
             f"lioshell itself failed: {type(error).__name__}: {error}",
             hint="Run it again with -v and report what it prints.",
         )
-    with contextlib.suppress(OSError, ValueError):  # nobody can be told any more
+    try:
         out.error(reason)
+        env.stderr.flush()
+    except (OSError, ValueError):
+        # Nobody can be told any more.
+        _forget(env.stderr)
     return reason.exit_code
 
 
@@ -256,10 +259,10 @@ def _traceback(env: Environment) -> None:
     traceback.print_exc(file=env.stderr)
 
 
-def _forget_stdout(env: Environment) -> None:
+def _forget(stream: TextIO) -> None:
     """Let what is still to be printed, at the interpreter's end too, go nowhere."""
     try:
-        descriptor = env.stdout.fileno()
+        descriptor = stream.fileno()
     except (OSError, ValueError):
         # No file: a test's own stream.
         return

@@ -166,6 +166,8 @@ class Processes:
         self.python = sys.executable
         paths = [str(CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
         self.environ = {**os.environ, **cli.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        # Streams as users have them: buffered until the interpreter ends.
+        self.environ.pop("PYTHONUNBUFFERED", None)
 
     def __call__(self, *argv: str, stdin: str = "", sim: bool = True, **keywords: Any) -> Result:
         """Run it to its end."""
