@@ -22,6 +22,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
+KERNEL_TIER = "kernel tier"
+NOT_RUN = 5
+"""pytest's code for a run without tests, and tests/kernel/conftest.py's where it has no machine."""
 CHEAP = ("unit", "contract", "property", "shell", "cli", "seeds")
 
 
@@ -45,10 +48,13 @@ def main(arguments: list[str]) -> int:
         ("ruff format", [str(PYTHON), "-m", "ruff", "format", "--check", "."]),
         ("mypy", [str(PYTHON), "-m", "mypy"]),
         ("cheap tiers", pytest(*(f"tests/{name}" for name in CHEAP))),
-        ("kernel tier", pytest("tests/kernel", "-rs")),
+        (KERNEL_TIER, pytest("tests/kernel")),
     ]
     for name, command in steps:
         code = run(name, command)
+        if name == KERNEL_TIER and code == NOT_RUN and os.environ.get("CI") != "true":
+            # Its last line says why.
+            continue
         if code:
             print(f"\nfailed: {name}", file=sys.stderr)
             return code
@@ -112,7 +118,8 @@ def run(name: str, command: list[str]) -> int:
     print(f"\n== {name}", flush=True)
     begin = time.monotonic()
     code = subprocess.run(command, cwd=ROOT, check=False).returncode
-    print(f"== {name}: {'ok' if code == 0 else 'failed'}, {time.monotonic() - begin:.0f} s")
+    outcome = {0: "ok", NOT_RUN: "not run"}.get(code, "failed")
+    print(f"== {name}: {outcome}, {time.monotonic() - begin:.0f} s")
     return code
 
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 TEST_TIMEOUT_S = 900
 
+_NOT_RUN: list[str] = []
+"""Why this session has no virtual machine; empty where it has one."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known where the project's own settings are not read."""
@@ -43,6 +46,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.add_marker(pytest.mark.kernel)
         if config.pluginmanager.hasplugin("timeout") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(TEST_TIMEOUT_S, func_only=True))
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Tell apart tests that passed and tests that could not run (pytest's code for none)."""
+    if _NOT_RUN and exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line that the kernel tests did not run, and why."""
+    for reason in _NOT_RUN:
+        terminalreporter.write_line(f"The kernel tests did not run: {reason}")
 
 
 @pytest.fixture(scope="session")
@@ -64,4 +79,5 @@ def _unavailable(error: VmUnavailable) -> NoReturn:
     required = os.environ.get("CI") == "true" or os.environ.get("LIOSHELL_REQUIRE_KERNEL") == "1"
     if required:
         pytest.fail(f"no kernel tests, and they are required here: {error}", pytrace=False)
+    _NOT_RUN.append(str(error))
     pytest.skip(f"no kernel tests: {error}")
