@@ -103,7 +103,7 @@ class SimSystem:
                 return host, channel, target, lun
         return None
 
-    def disks_at(self, address: str, lun: int, timeout_s: float = 0.0) -> list[str]:  # noqa: ARG002
+    def disks_at(self, address: str, lun: int, timeout_s: float = 0.0) -> list[str]:  # noqa: ARG002  # known at once
         """Return the simulated disks at host:channel:target and lun; a loopback LUN has none."""
         return [f"/dev/{name}" for name in self._disks().names_at(f"{address}:{lun}")]
 
