@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None, env: Environment | None = None) -> i
         # Who read the answer (head, less) has gone; that is no failure of ours.
         _forget(env.stdout)
         return code
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001  # no traceback reaches a user without -v
         return _last_net(error, env, out)
 
 

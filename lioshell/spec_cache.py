@@ -32,7 +32,7 @@ def load(folder: str, path: str) -> dict[str, object] | None:
             if not _is_ours(os.fstat(file.fileno())):
                 return None
             # Checked above: nobody but this user or root can have written it.
-            stamp, plain = marshal.load(file)  # noqa: S302
+            stamp, plain = marshal.load(file)  # noqa: S302  # its owner was checked
         return dict(plain) if stamp == _stamp(path) else None
     except (OSError, ValueError, EOFError, TypeError):
         # Not there, cut short, or of another Python: parse the spec again.

@@ -19,8 +19,7 @@ _INT_MAX = 2**31 - 1
 _ULONG_MAX = 2**64 - 1
 
 
-# It is the kernel's answer, not a fault of the program.
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):  # noqa: N818  # the kernel's answer, not a fault of the program
     """The kernel's answer to an operation that it refuses; `errno` says why."""
 
     def __init__(self, code: int) -> None:
