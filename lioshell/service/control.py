@@ -120,6 +120,17 @@ def ask_all(run_dir: str, request: dict[str, Any], timeout_s: float = 5.0) -> li
     return answers
 
 
+def answers(run_dir: str, process: str) -> bool:
+    """Tell whether a serving process, given by its number, answers."""
+    if not process.isdigit():
+        return False
+    folder = os.path.join(run_dir, "hosts")
+    try:
+        return _ask(folder, f"{process}.sock", {"op": "status"}, 1.0) is not None
+    except OSError:
+        return False
+
+
 def _ask(
     folder: str, name: str, request: dict[str, Any], timeout_s: float
 ) -> dict[str, Any] | None:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _ATTACH_TIMEOUT_S = 15.0
 _RETRY_S = 0.05
-_TEMPORARY, _LASTING = b"temporary\n", b"service\n"
-"""What the lock's file says of the service that holds it."""
+_TEMPORARY, _LASTING = "temporary", "service"
+"""What the lock's file says of the service that holds it, before its process."""
 
 NO_RUNNER = "no runner"
 HIDDEN_RUNNER = "runner visible to root only"
@@ -56,6 +56,8 @@ def service_lock(run_dir: str, *, until_idle: bool = False) -> Iterator[None]:
 
     A service that was only started for some devices (`until_idle`) makes room for one that is to
     stay: it is asked to end, which leaves its devices blocked until this one takes them over.
+    Whoever holds the lock and does not answer is waited for: a service that was killed holds it
+    until its last thread is gone, and `service_runs` holds it while it looks.
     """
     os.makedirs(run_dir, mode=0o755, exist_ok=True)
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
@@ -67,21 +69,34 @@ def service_lock(run_dir: str, *, until_idle: bool = False) -> Iterator[None]:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                temporary = os.pread(descriptor, 64, 0) == _TEMPORARY
-                if until_idle or not temporary or time.monotonic() > deadline:
-                    raise LockedError(
-                        "A lioshell service runs already",
-                        hint="See what it serves with: lioshell ls",
-                    ) from None
-            from lioshell.service.control import ask_all
-
-            ask_all(run_dir, {"op": "end"})
+                text = os.pread(descriptor, 64, 0).decode("ascii", "replace")
+            kind, _, process = text.strip().partition(" ")
+            _make_room(run_dir, kind, process, until_idle=until_idle, deadline=deadline)
             time.sleep(_RETRY_S)
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, _TEMPORARY if until_idle else _LASTING, 0)
+        kind = _TEMPORARY if until_idle else _LASTING
+        os.pwrite(descriptor, f"{kind} {os.getpid()}\n".encode("ascii"), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def _make_room(run_dir: str, kind: str, process: str, *, until_idle: bool, deadline: float) -> None:
+    """Ask a temporary service to end; raise LockedError where the lock's holder is to stay."""
+    from lioshell.service.control import answers, ask_all
+
+    if kind == _TEMPORARY and not until_idle:
+        ask_all(run_dir, {"op": "end"})
+    elif answers(run_dir, process):
+        raise LockedError(
+            f"A lioshell service runs already (process {process})",
+            hint="See what it serves with: lioshell ls",
+        )
+    if time.monotonic() > deadline:
+        raise LockedError(
+            f"{service_lock_path(run_dir)} is locked by a process that does not answer",
+            hint=f"See which with: fuser -v {service_lock_path(run_dir)}",
+        )
 
 
 class Hosting:

@@ -91,14 +91,6 @@ def test_4_another_process_changes_the_configuration(cli, monkeypatch):
     assert cli("-o", "json", "ls", "/backstores/ramdisk").json["result"]["children"] == []
 
 
-def test_4_a_service_runs_already(cli):
-    cli("ls")
-    (cli.sim / "run").mkdir()
-    with (cli.sim / "run/serve.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        assert cli("serve").code == 4
-
-
 @pytest.mark.parametrize(
     "line",
     [

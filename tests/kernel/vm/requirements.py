@@ -79,7 +79,16 @@ def _install(packages: list[str]) -> None:
         raise VmUnavailable(f"missing for the virtual machine: {names}; this machine has no apt")
     if os.geteuid() != 0:
         raise VmUnavailable(f"missing for the virtual machine: {names}", f"apt-get install {names}")
-    command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
+    command = [
+        "apt-get",
+        "-o",
+        "DPkg::Lock::Timeout=300",
+        "install",
+        "-y",
+        "-q",
+        "--no-install-recommends",
+        *packages,
+    ]
     if not _succeeds(command):
         # The package lists of a fresh machine or container are often empty or old.
         _succeeds(["apt-get", "update", "-q"])

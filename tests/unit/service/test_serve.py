@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
+import fcntl
 import os
 import signal
+import threading
 
+import pytest
+
+from lioshell.errors import LockedError
 from lioshell.kernel.sim.initiator import SimDisk
+from lioshell.service import hosting
+from lioshell.service.hosting import service_lock, service_lock_path
 from tests.unit.service.conftest import wait_until
 
 BLOCK = b"0123456789abcdef" * 32
@@ -34,6 +41,35 @@ def test_a_second_service_is_refused(machine):
     result = machine.run("serve", code=4)
 
     assert "runs already" in result.stderr
+
+
+def test_a_lock_that_somebody_only_looks_at_is_waited_for(machine):
+    machine.run("ls")
+    os.makedirs(machine.kernel.run_dir, exist_ok=True)
+    path = service_lock_path(machine.kernel.run_dir)
+    with open(path, "w") as file:
+        # What service_runs() and a service that is being killed do, longer.
+        fcntl.flock(file, fcntl.LOCK_SH)
+        timer = threading.Timer(1, lambda: fcntl.flock(file, fcntl.LOCK_UN))
+        timer.start()
+        service = machine.serve()
+        timer.join()
+    machine.create()
+
+    assert service.poll() is None
+    assert machine.service_pid() == service.pid
+
+
+def test_a_holder_that_never_answers_is_told(machine, monkeypatch):
+    monkeypatch.setattr(hosting, "_ATTACH_TIMEOUT_S", 0.2)
+    os.makedirs(machine.kernel.run_dir, exist_ok=True)
+    with open(service_lock_path(machine.kernel.run_dir), "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with (
+            pytest.raises(LockedError, match="does not answer"),
+            service_lock(machine.kernel.run_dir),
+        ):
+            pytest.fail("there is no lock")
 
 
 def test_a_service_that_was_started_for_a_device_makes_room_for_one_that_stays(machine):
