@@ -7,7 +7,10 @@ data area. A logical unit never sees the ring itself, so it cannot break it.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _ZEROS = bytes(65536)
 
@@ -16,7 +19,7 @@ class Command:
     """One SCSI command: its CDB and the slices of the mapped data area that belong to it.
 
     `data` is data-out or data-in as the CDB says (writable memoryviews of bytes), `size_bytes` the
-    sum of their lengths. The slices are valid until `execute` returns.
+    sum of their lengths. The slices are valid until the command is answered.
     """
 
     __slots__ = ("cdb", "data", "size_bytes")
@@ -84,11 +87,36 @@ class Response(NamedTuple):
 GOOD = Response(0)
 
 
+class Deferred:
+    """The rest of a command that may block (a sync, a discard, a comparison), for a worker.
+
+    `run` is called once, in any thread, and returns the response; what it raises is answered as
+    INTERNAL TARGET FAILURE. `drop` is called instead, once, when the command will not be run. The
+    deferred commands of one unit are started in the order in which `execute` returned them (one
+    queue, first in, first out); any number may then run at once, and one may wait for another that
+    was started before it.
+    """
+
+    __slots__ = ("drop", "run")
+
+    def __init__(self, run: Callable[[], Response], drop: Callable[[], None] | None = None) -> None:
+        self.run = run
+        self.drop = drop or _nothing
+
+
+def _nothing() -> None:
+    pass
+
+
 class LogicalUnit(Protocol):
     """What answers the commands of one device."""
 
-    def execute(self, command: Command) -> Response:
-        """Execute one command; whatever it raises is answered as INTERNAL TARGET FAILURE."""
+    def execute(self, command: Command) -> Response | Deferred:
+        """Execute one command, or as much of it as does not block.
+
+        Called by one thread, in the order of the ring. Whatever it raises is answered as INTERNAL
+        TARGET FAILURE.
+        """
 
     def close(self) -> None:
         """Release what the unit holds (files, locks); no command comes after it."""

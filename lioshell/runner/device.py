@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING
 
-from lioshell.runner.command import Response
+from lioshell.runner.command import GOOD, Deferred, Response
 from lioshell.runner.ring import Ring
 
 if TYPE_CHECKING:
@@ -91,7 +91,10 @@ class ServedDevice:
                     break
                 cmd_id, command = popped
                 try:
-                    complete(cmd_id, command, execute(command))
+                    answer = execute(command)
+                    if answer is not GOOD and isinstance(answer, Deferred):
+                        answer = answer.run()
+                    complete(cmd_id, command, answer)
                 except KeyboardInterrupt as error:
                     # Ctrl-C in the middle of a command: the initiator sends it again.
                     complete(cmd_id, command, BUSY)

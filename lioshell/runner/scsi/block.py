@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from lioshell.runner.command import GOOD
+from lioshell.runner.command import GOOD, Deferred
 from lioshell.runner.scsi.cdb import (
     FUA,
     LAYOUT_6,
@@ -36,15 +36,16 @@ if TYPE_CHECKING:
     from lioshell.runner.command import Command, Response
     from lioshell.runner.scsi.unit import Unit
 
-    Execute = Callable[[Unit, Command], Response]
+    Execute = Callable[[Unit, Command], Response | Deferred]
 
 _UNUSUAL_READ = PROTECT | FUA
+_UNUSUAL_WRITE = PROTECT | FUA
 
 
 def _reader(layout: Layout) -> Execute:
     decode = layout.decode
 
-    def read(unit: Unit, command: Command) -> Response:
+    def read(unit: Unit, command: Command) -> Response | Deferred:
         try:
             flags, lba, count, control = decode(command.cdb)
         except struct.error:
@@ -70,7 +71,7 @@ def _reader(layout: Layout) -> Execute:
 def _writer(layout: Layout) -> Execute:
     decode = layout.decode
 
-    def write(unit: Unit, command: Command) -> Response:
+    def write(unit: Unit, command: Command) -> Response | Deferred:
         try:
             flags, lba, count, control = decode(command.cdb)
         except struct.error:
@@ -79,14 +80,15 @@ def _writer(layout: Layout) -> Execute:
         if (
             count * block_size != command.size_bytes
             or lba + count > unit.blocks
-            or flags & PROTECT
+            or flags & _UNUSUAL_WRITE
             or control & NACA
             or unit.read_only
             or not count
+            or unit.holds.active
         ):
             return _write_carefully(unit, command, layout, (flags, lba, count, control))
         try:
-            unit.write(command.data, lba * block_size, flags & FUA != 0)
+            unit.write(command.data, lba * block_size, False)
         except OSError as error:
             return write_failed(error, lba, block_size)
         return GOOD
@@ -96,7 +98,7 @@ def _writer(layout: Layout) -> Execute:
 
 def _read_carefully(
     unit: Unit, command: Command, layout: Layout, fields: tuple[int, int, int, int]
-) -> Response:
+) -> Response | Deferred:
     refusal = _refusal(unit, command, layout, fields)
     if refusal is not None:
         return refusal
@@ -104,39 +106,53 @@ def _read_carefully(
     if not count:
         return no_data(command)
     block_size = unit.block_size_bytes
-    if flags & FUA and unit.handler.write_cache:
-        # What is read must be what a power failure would leave: newer blocks of the cache go to
-        # the medium first (SBC-3 5.11, table 66).
+    flush_first = flags & FUA and unit.handler.write_cache
+
+    def read() -> Response:
+        if flush_first:
+            # What is read must be what a power failure would leave: newer blocks of the cache go
+            # to the medium first (SBC-3 5.11, table 66).
+            try:
+                unit.handler.flush()
+            except OSError as error:
+                return flush_failed(error)
         try:
-            unit.handler.flush()
+            unit.read(_first(command.data, count * block_size), lba * block_size)
         except OSError as error:
-            return flush_failed(error)
-    try:
-        unit.read(_first(command.data, count * block_size), lba * block_size)
-    except OSError as error:
-        return read_failed(error, lba, block_size)
-    return filled(command, count * block_size)
+            return read_failed(error, lba, block_size)
+        return filled(command, count * block_size)
+
+    return Deferred(read) if flush_first else read()
 
 
 def _write_carefully(
     unit: Unit, command: Command, layout: Layout, fields: tuple[int, int, int, int]
-) -> Response:
+) -> Response | Deferred:
     refusal = _refusal(unit, command, layout, fields)
     if refusal is not None:
         return refusal
     if unit.read_only:
         return WRITE_PROTECTED
     flags, lba, count, _ = fields
-    if count:
-        block_size = unit.block_size_bytes
+    if not count:
+        return no_data(command)
+    block_size = unit.block_size_bytes
+    fua = flags & FUA != 0
+
+    def write() -> Response:
         data = _first(command.data, count * block_size)
         try:
-            unit.write(data, lba * block_size, flags & FUA != 0)
+            unit.write(data, lba * block_size, fua)
         except OSError as error:
             return write_failed(error, lba, block_size)
-    # An initiator that named the wrong direction gets these buffers back.
-    command.zero_fill(0)
-    return GOOD
+        if command.size_bytes > count * block_size:
+            # An initiator that named the wrong direction gets these buffers back.
+            command.zero_fill(0)
+        return GOOD
+
+    if fua or unit.holds.active:
+        return unit.holds.defer(write, ((lba, lba + count),), exclusive=False)
+    return write()
 
 
 def _refusal(
@@ -169,16 +185,20 @@ def _first(data: list[memoryview], size_bytes: int) -> list[memoryview]:
 
 
 def _synchronizer(layout: Layout) -> Execute:
-    def synchronize_cache(unit: Unit, command: Command) -> Response:
+    def synchronize_cache(unit: Unit, command: Command) -> Response | Deferred:
         _, lba, count, _ = layout.decode(command.cdb)
         # A count of 0 means up to the last block, of which there must be one.
         if lba + max(count, 1) > unit.blocks:
             return LBA_OUT_OF_RANGE
-        try:
-            unit.handler.flush()
-        except OSError as error:
-            return flush_failed(error)
-        return no_data(command)
+
+        def flush() -> Response:
+            try:
+                unit.handler.flush()
+            except OSError as error:
+                return flush_failed(error)
+            return no_data(command)
+
+        return Deferred(flush)
 
     return synchronize_cache
 

@@ -12,7 +12,7 @@ from lioshell.runner.scsi.unit import Unit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lioshell.runner.command import Command, Response
+    from lioshell.runner.command import Command, Deferred, Response
     from lioshell.runner.handlers.base import Handler
     from lioshell.runner.scsi.unit import Geometry, Identity
 
@@ -36,8 +36,8 @@ class Disk(Unit):
         super().__init__(identity, geometry, handler, OPERATIONS, read_only)
         self._dispatch = dispatch_table(self, OPERATIONS)
 
-    def execute(self, command: Command) -> Response:
-        """Execute one command, whatever its CDB holds.
+    def execute(self, command: Command) -> Response | Deferred:
+        """Execute one command, whatever its CDB holds; what may block is returned as Deferred.
 
         What a handler or the identity callable raises comes through, but for a handler's OSError
         on data: that is answered with the sense data of storage_error.

@@ -18,10 +18,11 @@ from lioshell.runner.scsi.supported_opcodes import report_supported_operation_co
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lioshell.runner.command import Command, Response
+    from lioshell.runner.command import Command, Deferred, Response
     from lioshell.runner.scsi.unit import Unit
 
-    Run = Callable[[Command], Response]
+    Run = Callable[[Command], Response | Deferred]
+    Execute = Callable[[Unit, Command], Response | Deferred]
 
 _SERVICE_ACTION = 0x1F
 
@@ -37,21 +38,21 @@ class Operation(NamedTuple):
     service_action: int | None
     name: str
     usage: bytes
-    execute: Callable[[Unit, Command], Response] | None
+    execute: Execute | None
     checks_cdb: bool = False
 
 
-def _transfer(name: str, usage: str, execute: Callable[[Unit, Command], Response]) -> Operation:
+def _transfer(name: str, usage: str, execute: Execute) -> Operation:
     data = bytes.fromhex(usage)
     return Operation(data[0], None, name, data, execute, checks_cdb=True)
 
 
-def _plain(name: str, usage: str, execute: Callable[[Unit, Command], Response] | None) -> Operation:
+def _plain(name: str, usage: str, execute: Execute | None) -> Operation:
     data = bytes.fromhex(usage)
     return Operation(data[0], None, name, data, execute)
 
 
-def _action(name: str, usage: str, execute: Callable[[Unit, Command], Response]) -> Operation:
+def _action(name: str, usage: str, execute: Execute) -> Operation:
     data = bytes.fromhex(usage)
     return Operation(data[0], data[1] & _SERVICE_ACTION, name, data, execute)
 
@@ -113,7 +114,7 @@ def _unsupported(_command: Command) -> Response:
 def _checked(run: Run, length: int) -> Run:
     """Refuse a CDB that is too short, or whose CONTROL byte has NACA (SAM-5 5.2)."""
 
-    def checked(command: Command) -> Response:
+    def checked(command: Command) -> Response | Deferred:
         cdb = command.cdb
         if len(cdb) < length:
             return INVALID_CDB
@@ -125,7 +126,7 @@ def _checked(run: Run, length: int) -> Run:
 
 
 def _by_service_action(actions: dict[int, Run]) -> Run:
-    def by_service_action(command: Command) -> Response:
+    def by_service_action(command: Command) -> Response | Deferred:
         cdb = command.cdb
         if len(cdb) < 2:
             return INVALID_CDB

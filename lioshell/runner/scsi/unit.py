@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lioshell.errors import RunnerError
+from lioshell.runner.scsi.holds import Holds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,6 +96,7 @@ class Unit:
         "blocks",
         "geometry",
         "handler",
+        "holds",
         "operations",
         "read",
         "read_only",
@@ -117,6 +119,7 @@ class Unit:
         self.handler = handler
         self.read_only = read_only or handler.read_only
         self.operations = operations
+        self.holds = Holds()
         # Bound once: they are called for every READ and WRITE.
         self.read = handler.read
         self.write = handler.write

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from lioshell.runner.command import Command, Response
+from lioshell.runner.command import Command, Deferred, Response
 from lioshell.runner.handlers.base import Handler, nothing_made
 from lioshell.runner.scsi.disk import Disk
 from lioshell.runner.scsi.unit import Geometry, Identity
@@ -120,7 +120,8 @@ class Bench:
         view = memoryview(area)
         step = max(1, -(-len(area) // cuts))
         slices = [view[start : start + step] for start in range(0, len(area), step)]
-        return Sent(self.disk.execute(Command(cdb, slices, len(area))), area)
+        answer = self.disk.execute(Command(cdb, slices, len(area)))
+        return Sent(answer.run() if isinstance(answer, Deferred) else answer, area)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which blocks the deferred commands of a unit work on, so that some of them exclude others.
+
+COMPARE AND WRITE and its kind are one uninterrupted action to every other write (SBC-3 4.21). A
+command takes its hold in the loop's thread, in the order of the ring, and waits in the worker's
+until nothing in front of it is in its way; so nothing waits in a circle.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from lioshell.runner.command import Deferred
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lioshell.runner.command import Response
+
+    Extent = tuple[int, int]
+
+
+class Hold:
+    """The blocks [first, end) of each extent; an exclusive hold lets no other hold in."""
+
+    __slots__ = ("exclusive", "extents")
+
+    def __init__(self, extents: Sequence[Extent], exclusive: bool) -> None:
+        self.extents = extents
+        self.exclusive = exclusive
+
+    def conflicts(self, other: Hold) -> bool:
+        """Tell whether two holds may not be worked on at the same time."""
+        if not (self.exclusive or other.exclusive):
+            return False
+        return any(
+            first < other_end and other_first < end
+            for first, end in self.extents
+            for other_first, other_end in other.extents
+        )
+
+
+class Holds:
+    """The holds of one unit, in the order in which they were taken.
+
+    `active` is empty most of the time; a WRITE that finds it so goes on without a hold, in the
+    loop's thread, where no hold can be taken meanwhile.
+    """
+
+    __slots__ = ("_changed", "active")
+
+    def __init__(self) -> None:
+        self.active: list[Hold] = []
+        self._changed = threading.Condition()
+
+    def defer(
+        self, job: Callable[[], Response], extents: Sequence[Extent], exclusive: bool
+    ) -> Deferred:
+        """Take a hold now and return the deferred command that waits for it and runs `job`."""
+        hold = Hold(extents, exclusive)
+        with self._changed:
+            self.active.append(hold)
+
+        def run() -> Response:
+            try:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._first(hold))
+                return job()
+            finally:
+                self._leave(hold)
+
+        return Deferred(run, lambda: self._leave(hold))
+
+    def _first(self, hold: Hold) -> bool:
+        for earlier in self.active:
+            if earlier is hold:
+                return True
+            if earlier.conflicts(hold):
+                return False
+        return True
+
+    def _leave(self, hold: Hold) -> None:
+        with self._changed:
+            if hold in self.active:
+                self.active.remove(hold)
+                self._changed.notify_all()
