@@ -40,6 +40,16 @@ def test_guest_has_what_every_linux_has(guest: Guest) -> None:
     assert free_kib > 1.5 * (1 << 20)
 
 
+def test_nothing_of_the_target_is_started_by_an_init(guest: Guest) -> None:
+    there = guest.run("cd /etc; ls -d systemd/system/*.wants/* rc?.d/S*").stdout
+    names = [line.rpartition("/")[2] for line in there.splitlines()]
+    assert names
+    assert [n for n in names if "targetctl" in n or "tcmu" in n or "iscsi" in n] == []
+    programs = ("targetcli", "targetctl", "tcmu-runner", "iscsi-test-cu", "qemu-nbd", "genisoimage")
+    for program in (*programs, "blkzone", "dmsetup", "systemctl"):
+        guest.run(["sh", "-c", f"command -v {program}"], check=True)
+
+
 def test_output_and_code_are_kept_apart(guest: Guest) -> None:
     result = guest.run("echo to-stdout; echo to-stderr >&2; exit 7")
     assert (result.rc, result.stdout, result.stderr) == (7, "to-stdout\n", "to-stderr\n")

@@ -26,6 +26,10 @@ FILES = {
     "etc/machine-id": "4c494f7368656c6c0000000000000001\n",
 }
 
+# Services that Debian starts at boot, where an init is chosen that does so: here they come up when
+# a test says so, and never take the target or the ring of a test away from it.
+NOT_AT_BOOT = ("iscsi", "open-iscsi", "rtslib-fb-targetctl", "target.service", "tcmu-runner")
+
 # Documentation and translations, which no test reads: half of the files of a small Debian.
 WITHOUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 
@@ -83,6 +87,11 @@ def configure(root: Path) -> None:
     init = root / "usr/local/sbin/guest-init"
     shutil.copyfile(HERE / "guest_init.sh", init)
     init.chmod(0o755)
+    # The links lead nowhere on the host, where a pattern without "*" at its end would miss them.
+    for pattern in ("systemd/system/*.wants/*", "rc?.d/S*"):
+        for started in (root / "etc").glob(pattern):
+            if started.name.lstrip("S0123456789").startswith(NOT_AT_BOOT):
+                started.unlink()
     # What the host's resolver is has no meaning in a guest without a network.
     (root / "etc/resolv.conf").unlink(missing_ok=True)
 
