@@ -224,7 +224,7 @@ def _group_words(
 def _group_parameters(node: Node, name: str) -> dict[str, Parameter]:
     """Return the parameters of a group, those included that the spec does not know."""
     if name == GLOBAL:
-        return {n: Parameter(n, p.kind, p.help) for n, p in PREFERENCES.items()}
+        return {n: Parameter(n, p.kind, p.help, values=p.values) for n, p in PREFERENCES.items()}
     if name not in node.group_names():
         return {}
     group = node.group(name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from lioshell.errors import KernelError, NotFoundError
 from lioshell.render.layout import Block
-from lioshell.shell import command_help, suggestions
+from lioshell.shell import command_help, suggestions, watching
 from lioshell.shell.node import Node
 from lioshell.shell.values import number
 from lioshell.specs import Parameter
@@ -35,6 +35,10 @@ class ShellNode(Node):
             Parameter("depth", "int", "Levels to show, 0 for all; the preference tree_max_depth"),
         ),
         "cd": (Parameter("path", "string", "Where to go, or < for back and > for forward"),),
+        "watch": (
+            Parameter("interval_s", "seconds", "Time from one run to the next", required=True),
+            Parameter("command", "line", "The rest of the line", required=True),
+        ),
         "help": (Parameter("topic", "string", "A command of this node"),),
     }
 
@@ -52,7 +56,9 @@ class ShellNode(Node):
         self.out.tree(node.tree_item(levels or None))
 
     def ui_command_cd(self, path: str | None = None) -> Node:
-        """Go to PATH; `cd <` goes back, `cd >` forward, `cd` alone to the root.
+        """Go to PATH; `cd <` goes back, `cd >` forward.
+
+        `cd` alone lets one pick a place of the tree at a terminal, and goes to the root elsewhere.
 
         Examples:
             cd /backstores/fileio
@@ -60,7 +66,7 @@ class ShellNode(Node):
             cd <
         """
         if path is None:
-            return self.session.root
+            return self.session.screen.pick(self.session.root, self) or self.session.node
         if path in ("<", ">"):
             return self.session.history_step(-1 if path == "<" else 1)
         return self.session.node_at(path, self)
@@ -81,6 +87,17 @@ class ShellNode(Node):
         """
         summary, healthy = self.summary()
         self.out.fields({"path": self.path, "status": summary, "healthy": healthy})
+
+    def ui_command_watch(self, interval_s: str, command: str) -> None:
+        """Repeat COMMAND every INTERVAL_S seconds on a cleared screen, until Ctrl-C.
+
+        It is for commands that show something; in a script there is no watch.
+
+        Examples:
+            watch 2 ls
+            watch 0.5 get global prompt_length
+        """
+        watching.watch(self.session, self, interval_s, command)
 
     def ui_command_exit(self) -> str:
         """Leave the shell.

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 
 class Preference(NamedTuple):
-    """One preference; `kind` is bool or int."""
+    """One preference; `kind` is bool, int or enum, whose words are `values`."""
 
     kind: str
-    default: bool | int
+    default: bool | int | str
     help: str
+    values: tuple[str, ...] = ()
 
 
 PREFERENCES = {
@@ -35,8 +36,18 @@ PREFERENCES = {
     "auto_cd_after_create": Preference("bool", False, "Go to an object after creating it."),
     "auto_enable_tpgt": Preference("bool", True, "A new TPG is enabled at once."),
     "auto_save_on_exit": Preference("bool", True, "An interactive session saves when it ends."),
+    "complete_while_typing": Preference(
+        "bool", False, "Completions are offered while one types, and not with Tab only."
+    ),
+    "confirm_destructive": Preference(
+        "bool", True, "The prompt asks before a command that takes something away."
+    ),
+    "editing_mode": Preference("enum", "emacs", "Keys of the line editor.", values=("emacs", "vi")),
     "export_backstore_name_as_model": Preference(
         "bool", True, "Initiators see a storage object's name as the disk's model."
+    ),
+    "pager": Preference(
+        "bool", True, "An answer longer than the screen is shown in $PAGER, or less."
     ),
     "prompt_length": Preference("int", 30, "Longest path in the prompt; 0 means no limit."),
     "tree_max_depth": Preference("int", 0, "Levels that ls shows; 0 means all."),
@@ -58,6 +69,10 @@ class Preferences:
     def number(self, name: str) -> int:
         """Return a number preference."""
         return int(self._value(name))
+
+    def word(self, name: str) -> str:
+        """Return a preference that is one of some words."""
+        return str(self._value(name))
 
     def shown(self, names: list[str]) -> dict[str, str]:
         """Return preferences as text, all of them where `names` is empty."""
@@ -83,12 +98,22 @@ class Preferences:
         self._known(name)
         return str(self._value(name)).lower()
 
-    def _value(self, name: str) -> bool | int:
-        value = self._load().get(name)
-        return value if isinstance(value, int) else PREFERENCES[name].default
+    def _value(self, name: str) -> bool | int | str:
+        value, known = self._load().get(name), PREFERENCES[name]
+        if known.kind == "enum":
+            return value if isinstance(value, str) and value in known.values else known.default
+        return value if isinstance(value, int) else known.default
 
-    def _parse(self, name: str, text: str) -> bool | int:
-        return boolean(text, name) if self._known(name).kind == "bool" else number(text, name)
+    def _parse(self, name: str, text: str) -> bool | int | str:
+        known = self._known(name)
+        if known.kind == "bool":
+            return boolean(text, name)
+        if known.kind == "int":
+            return number(text, name)
+        if text in known.values:
+            return text
+        words = " or ".join(known.values)
+        raise UsageError(f"{name}={text!r} is none of its words", hint=f"Say {words}.")
 
     @staticmethod
     def _known(name: str) -> Preference:

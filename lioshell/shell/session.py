@@ -21,6 +21,7 @@ from lioshell.shell.node import is_component
 from lioshell.shell.nodes.root import RootNode
 from lioshell.shell.preferences import Preferences
 from lioshell.shell.redaction import redacted
+from lioshell.shell.screen import Screen
 from lioshell.shell.visited import Visited
 
 if TYPE_CHECKING:
@@ -35,10 +36,16 @@ if TYPE_CHECKING:
     from lioshell.service.hosting import Hosting
     from lioshell.shell.node import Node
 
-_READING = frozenset(("ls", "cd", "pwd", "help", "get", "info", "status", "exit", "version"))
+_READING = frozenset(
+    ("ls", "cd", "pwd", "help", "get", "info", "status", "exit", "version", "watch")
+)
 """Commands that change nothing and so need neither root nor the lock."""
 
 _SAVING = "saveconfig"
+_OF_A_LINE = frozenset(("watch",))
+"""Commands whose last parameter is all the rest of the line, as it was typed."""
+
+_NOT_PAGED = frozenset(("cd", "watch"))
 _ANYWHERE = frozenset(("cd", "pwd", "help", "exit", ".."))
 """Commands that do not depend on the place where they are typed."""
 
@@ -69,6 +76,7 @@ class Session:
         self.saveconfig_path = saveconfig_path
         self.assume_yes = assume_yes
         self.prefs = Preferences(env.state_dir, out.note)
+        self.screen = Screen()
         self.changed = False
         self._lock = lock
         self.root = RootNode("/", None, self)
@@ -97,8 +105,7 @@ class Session:
         if not command:
             self._go(node)
         else:
-            with _no_secret_shown(line):
-                positional, named = grammar.arguments(rest, line)
+            positional, named = _arguments(command, rest, line)
             result = self._run(node, command, positional, named)
             if result is not None and result != EXIT:
                 self._go(result)
@@ -120,7 +127,10 @@ class Session:
         self, node: Node, command: str, positional: list[str], named: dict[str, str]
     ) -> Any:
         if _only_reads(command, positional, named) or self.lio.dry_run:
-            return node.run(command, positional, named)
+            if command in _NOT_PAGED:
+                return node.run(command, positional, named)
+            with self.screen.paged():
+                return node.run(command, positional, named)
         # A mistyped command is told as such to who is not root, and waits for nobody.
         node.check(command, positional, named)
         self.lio.kernel.system.require_root()
@@ -173,7 +183,27 @@ class Session:
         except NotFoundError:
             return None
 
+    def only_reads(self, command: str, rest: list[grammar.Word]) -> bool:
+        """Tell whether a command with the words behind it changes nothing of the target."""
+        positional, named = _arguments(command, rest, "")
+        return _only_reads(command, positional, named)
+
     # Places
+
+    @contextlib.contextmanager
+    def standing_at(self, node: Node) -> Iterator[None]:
+        """Be at another place inside, without a visit to it."""
+        before, self.node = self.node, node
+        try:
+            yield
+        finally:
+            self.node = before
+
+    def show_again(self, words: list[grammar.Word], line: str) -> None:
+        """Run a line that changes nothing, with the devices' state as it is now."""
+        self.hosting.refresh()
+        node, command, rest = self.resolve(words)
+        node.run(command, *_arguments(command, rest, line))
 
     def node_at(self, path: str, here: Node) -> Node:
         """Return the node at a path; raises NotFoundError, UsageError."""
@@ -301,6 +331,16 @@ def _no_secret_shown(line: str) -> Iterator[None]:
         if redacted(line) != line:
             error.excerpt = (redacted(line),)
         raise
+
+
+def _arguments(
+    command: str, rest: list[grammar.Word], line: str
+) -> tuple[list[str], dict[str, str]]:
+    """Return the positional and the named arguments of a command; raises GrammarError."""
+    if command in _OF_A_LINE and len(rest) > 1:
+        return [rest[0].text, line[rest[1].start : rest[-1].end]], {}
+    with _no_secret_shown(line):
+        return grammar.arguments(rest, line)
 
 
 def _only_reads(command: str, positional: Sequence[str], named: Mapping[str, str]) -> bool:

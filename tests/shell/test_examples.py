@@ -4,6 +4,7 @@
 import pytest
 
 from lioshell.shell import command_help
+from lioshell.shell.screen import Screen
 
 IQN = "iqn.2003-01.com.example:disk1"
 NAA = "naa.5001405a1b2c3d4e"
@@ -52,6 +53,14 @@ set global auto_add_default_portal=false
 /loopback/{NAA}/luns create /backstores/ramdisk/disk1 lun=4
 """
 CHANGING = ("create", "delete", "enable", "disable", "set", "saveconfig", "restoreconfig")
+
+
+class Twice(Screen):
+    """A terminal whose person looks twice before Ctrl-C."""
+
+    def watch(self, interval_s, title, show):
+        show()
+        show()
 
 
 def in_folder(line, folder):
@@ -105,6 +114,7 @@ def test_examples_of_a_node(new_world, place):
         for example in examples:
             assert command in example.split()
             here = new_world() if command in CHANGING else world
+            here.session.screen = Twice()
             make_room(here.session, node, command, example, here.folder)
             here.session.run_line(place)
 

@@ -23,6 +23,7 @@ def test_defaults_hold_until_one_is_set(tmp_path):
     [
         ({"auto_cd_after_create": "maybe"}, UsageError),
         ({"prompt_length": "-1"}, UsageError),
+        ({"editing_mode": "nano"}, UsageError),
         ({"prompt_length": "40", "nothing": "1"}, NotFoundError),
     ],
 )
@@ -33,6 +34,17 @@ def test_all_or_none_are_set(tmp_path, values, kind):
     assert caught.value.hint
     assert prefs.number("prompt_length") == 30
     assert not list(tmp_path.iterdir())
+
+
+def test_a_word_is_one_of_those_that_there_are(tmp_path):
+    prefs = Preferences(str(tmp_path), pytest.fail)
+    assert prefs.word("editing_mode") == "emacs"
+    prefs.set_all({"editing_mode": "vi"})
+    assert Preferences(str(tmp_path), pytest.fail).word("editing_mode") == "vi"
+    (tmp_path / "preferences.json").write_text('{"editing_mode": "ed", "pager": "x"}')
+    again = Preferences(str(tmp_path), pytest.fail)
+    assert again.word("editing_mode") == "emacs"
+    assert again.flag("pager") is True
 
 
 def test_what_a_newer_version_knows_is_kept(tmp_path):
