@@ -79,6 +79,12 @@ class LockedError(LioshellError):
     code = "locked"
 
 
+class DeclinedError(LioshellError):
+    """A destructive command that its user did not want in the end; nothing was changed."""
+
+    code = "declined"
+
+
 class KernelError(LioshellError):
     """The kernel refused one operation on configfs.
 

@@ -46,6 +46,11 @@ class StorageObject:
         """The size that a dry run would have given it: no kernel tells."""
 
     @property
+    def lio(self) -> Lio:
+        """The live configuration that it belongs to."""
+        return self._lio
+
+    @property
     def tree_path(self) -> str:
         """The path in the tree, /backstores/block/disk1 or /backstores/user:file/vol0."""
         return f"/backstores/{self.type_name}/{self.name}"

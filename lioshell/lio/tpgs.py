@@ -31,6 +31,11 @@ class Tpg:
         self.path = f"{spec.group}/{wwn}/tpgt_{tag}"
         self.tree_path = f"/{spec.name}/{wwn}" + (f"/tpg{tag}" if spec.has("tpgts") else "")
 
+    @property
+    def lio(self) -> Lio:
+        """The live configuration that it belongs to."""
+        return self._lio
+
     # State
 
     @property

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from lioshell.errors import (
     ConflictError,
+    DeclinedError,
     HostError,
     LioshellError,
     NotFoundError,
-    SpecError,
     UsageError,
 )
 from lioshell.shell import grammar, suggestions
@@ -25,12 +25,12 @@ from lioshell.shell.screen import Screen
 from lioshell.shell.visited import Visited
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from lioshell.environment import Environment
     from lioshell.lio.backstores import StorageObject
+    from lioshell.lio.impact import Impact
     from lioshell.lio.root import Lio
-    from lioshell.lio.tpgs import Tpg
     from lioshell.render.output import Output
     from lioshell.runner.handlers.base import Handler
     from lioshell.service.hosting import Hosting
@@ -75,6 +75,8 @@ class Session:
         self.hosting = hosting
         self.saveconfig_path = saveconfig_path
         self.assume_yes = assume_yes
+        self.confirm: Callable[[Impact], bool] | None = None
+        """Shows what would vanish and asks; None where nobody can be asked."""
         self.prefs = Preferences(env.state_dir, out.note)
         self.screen = Screen()
         self.changed = False
@@ -213,20 +215,28 @@ class Session:
             raise UsageError("The path is empty", hint="Give a path such as /iscsi or ..")
         return here.get_node(path)
 
-    def tpg_at(self, path: str) -> Tpg:
-        """Return the TPG at a configfs path such as iscsi/IQN/tpgt_1."""
-        from lioshell.lio.tpgs import Tpg
+    def before_removal(self, impact: Impact) -> None:
+        """Let a destructive command go on, or raise an error before its first step.
 
-        group, wwn, name = path.split("/")
-        for fabric in self.lio.specs.fabric_names():
-            with contextlib.suppress(SpecError):  # another fabric's broken file is not asked for
-                spec = self.lio.specs.fabric(fabric)
-                if spec.group == group:
-                    return Tpg(self.lio, spec, wwn, int(name.removeprefix("tpgt_")))
-        raise NotFoundError(
-            f"{path} belongs to a fabric that no spec describes",
-            hint="Add a spec for it in /etc/lioshell/specs.d",
-        )
+        Whoever is logged in to what would vanish would lose it: without --yes a one-liner or a
+        script does not do that. An interactive session sets `confirm`, which shows the impact,
+        asks, and returns the answer.
+        """
+        if self.assume_yes:
+            return
+        if self.confirm is not None:
+            if not self.confirm(impact):
+                raise DeclinedError(
+                    f"Nothing was changed: {impact.deed} was declined", hint="Say y to do it."
+                )
+            return
+        if impact.logins:
+            names = ", ".join(dict.fromkeys(str(login) for login in impact.logins))
+            raise ConflictError(
+                f"{impact.deed}: {names} {'is' if len(impact.logins) == 1 else 'are'} logged in",
+                hint="Log out there first, or do it all the same with: lioshell --yes",
+                path=impact.deed.rpartition(" ")[2],
+            )
 
     def _go(self, node: Node) -> None:
         self.node = node

@@ -74,8 +74,12 @@ class AclsNode(ShellNode):
         Examples:
             delete iqn.1994-05.com.redhat:client1
         """
+        from lioshell.lio import impact
+
         node = self.get_child(wwn)
-        self.tpg.acl(node.name).delete()
+        acl = self.tpg.acl(node.name)
+        self.session.before_removal(impact.of_acl(self.tpg, acl))
+        acl.delete()
         self.out.say(f"Deleted Node ACL {node.name}.")
 
 
@@ -164,8 +168,12 @@ class NodeAclNode(ShellNode):
         Examples:
             delete mapped_lun0
         """
+        from lioshell.lio import impact
+
         index = lun_number(mapped_lun, "mapped_lun")
-        self.acl.mapped_lun(index).delete()
+        mapped = self.acl.mapped_lun(index)
+        self.session.before_removal(impact.of_mapped_lun(self.tpg, self.acl, mapped))
+        mapped.delete()
         self.out.say(f"Deleted Mapped LUN {index}.")
 
     def ui_command_info(self) -> None:

@@ -107,11 +107,11 @@ class BackstoreNode(ShellNode):
         """
         node = self.get_child(name)
         assert isinstance(node, StorageObjectNode)
-        exports = node.storage_object.users() if node.storage_object.activated else []
-        for lun_path in exports:
-            tpg_path, _, lun = lun_path.rpartition("/lun/")
-            index = int(lun.removeprefix("lun_"))
-            tpg = self.session.tpg_at(tpg_path)
+        from lioshell.lio import impact
+
+        found = impact.of_storage_object(node.storage_object)
+        self.session.before_removal(found)
+        for tpg, index in found.luns:
             tpg.delete_lun(index)
             self.session.changed = True
             self.out.say(f"Deleted LUN {index} at {tpg.tree_path}.")

@@ -107,9 +107,12 @@ class FabricNode(ShellNode):
         Examples:
             delete WWN
         """
-        node = self.get_child(wwn)
-        self.fabric.target(node.name).delete()
-        self.out.say(f"Deleted Target {node.name}.")
+        from lioshell.lio import impact
+
+        target = self.fabric.target(self.get_child(wwn).name)
+        self.session.before_removal(impact.of_target(target))
+        target.delete()
+        self.out.say(f"Deleted Target {target.wwn}.")
 
     def ui_command_info(self) -> None:
         """Show what this fabric is and can do.
@@ -213,6 +216,9 @@ class TargetNode(ShellNode):
         """
         node = self.get_child(tag if tag.startswith("tpg") else f"tpg{tag}")
         assert isinstance(node, TpgNode)
+        from lioshell.lio import impact
+
+        self.session.before_removal(impact.of_tpg(node.tpg))
         node.tpg.delete()
         self.out.say(f"Deleted TPGT {node.tpg.tag}.")
 

@@ -99,7 +99,10 @@ class LunsNode(ShellNode):
             delete lun0
             delete 4
         """
+        from lioshell.lio import impact
+
         index = lun_number(lun)
+        self.session.before_removal(impact.of_lun(self.tpg, index))
         self.tpg.delete_lun(index)
         self.out.say(f"Deleted LUN {index}.")
 

@@ -88,6 +88,9 @@ class PortalsNode(ShellNode):
                 f"There is no portal {name} at {self.path}",
                 hint=f"See what there is with: ls {self.path}",
             )
+        from lioshell.lio import impact
+
+        self.session.before_removal(impact.of_portal(self.tpg, node.portal.name))
         node.portal.delete()
         self.out.say(f"Deleted network portal {name}")
 

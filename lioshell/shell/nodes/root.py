@@ -88,6 +88,9 @@ class RootNode(ShellNode):
         path = savefile or self.session.saveconfig_path
         document = read(path)
         if boolean(clear_existing, "clear_existing"):
+            from lioshell.lio import impact
+
+            self.session.before_removal(impact.of_everything(self.lio, "restoreconfig"))
             clear(self.lio)
         report = restore(self.lio, document, path, serve=self.session.serve)
         if report.failures:

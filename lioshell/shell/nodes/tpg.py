@@ -120,6 +120,10 @@ class TpgCommands(ShellNode):
         if self.tpg.enabled == on:
             self.out.say(f"The TPGT is already {word}.")
             return
+        if not on:
+            from lioshell.lio import impact
+
+            self.session.before_removal(impact.of_tpg(self.tpg, "disable"))
         self.tpg.set_enabled(on)
         self.out.say(f"The TPGT has been {word}.", "good")
 
