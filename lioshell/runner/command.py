@@ -93,15 +93,24 @@ class Deferred:
     `run` is called once, in any thread, and returns the response; what it raises is answered as
     INTERNAL TARGET FAILURE. `drop` is called instead, once, when the command will not be run. The
     deferred commands of one unit are started in the order in which `execute` returned them (one
-    queue, first in, first out); any number may then run at once, and one may wait for another that
+    queue, first in, first out); several may then run at once, and one may wait for another that
     was started before it.
+
+    Where the storage has an engine of its own, `submit` is called instead of `run`, in the loop's
+    thread: it must not block, and calls `finish(response)` once, in any thread, at once or later.
     """
 
-    __slots__ = ("drop", "run")
+    __slots__ = ("drop", "run", "submit")
 
-    def __init__(self, run: Callable[[], Response], drop: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        run: Callable[[], Response],
+        drop: Callable[[], None] | None = None,
+        submit: Callable[[Callable[[Response], None]], None] | None = None,
+    ) -> None:
         self.run = run
         self.drop = drop or _nothing
+        self.submit = submit
 
 
 def _nothing() -> None:

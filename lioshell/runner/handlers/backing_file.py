@@ -194,6 +194,22 @@ def open_locked(path: str, size_bytes: int, block_size_bytes: int, read_only: bo
     return fd
 
 
+def lies_in_memory(fd: int) -> bool:
+    """Tell whether an open file is on tmpfs or ramfs, whose reads wait for no device."""
+    number = os.fstat(fd).st_dev
+    wanted = f"{os.major(number)}:{os.minor(number)}"
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+            for line in file:
+                fields = line.split()
+                if fields[2] == wanted:
+                    return fields[fields.index("-") + 1] in ("tmpfs", "ramfs")
+    except (OSError, ValueError, IndexError):
+        # No /proc: nothing is known of the file system.
+        return False
+    return False
+
+
 def _stat(path: str) -> os.stat_result | None:
     try:
         return os.stat(path)

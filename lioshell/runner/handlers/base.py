@@ -4,6 +4,21 @@
 A handler knows storage and nothing of SCSI: it moves bytes between buffers and an offset, and
 reports failures as OSError with an errno. Offsets and sizes are bytes; the disk in front of it
 has checked them, so they are whole blocks inside `size_bytes`.
+
+Three ways to be executed, of which a handler chooses one by what it is made of:
+
+- It never waits for anything but memory: `blocking = False`. All is called in the loop's thread.
+- It makes system calls that may wait (a file, a block device, a library): the default. `read`,
+  `write`, `flush` and the rest are called on worker threads, up to `max_in_flight` at once, so they
+  must be safe to call together. What needs no wait may be done in `try_read` and `try_write`, which
+  are called first, in the loop's thread: that saves two thread switches a command.
+- Its library answers later, by a callback or on an asyncio loop: derive from `CompletionHandler`
+  or `AsyncHandler` (handlers/completion.py). Any number of commands is then in flight without a
+  thread each.
+
+Whichever it is: one thread calls the `try_` methods and submits, in the order of the ring; a flush
+covers every write that was answered before it was called; buffers are valid until the command is
+answered and never after. A handler that hangs delays no other device.
 """
 
 from __future__ import annotations
@@ -50,6 +65,10 @@ class Handler(ABC):
     """What the configuration string is, e.g. "PATH of the backing file"."""
     parameters: ClassVar[tuple[Parameter, ...]] = ()
     """Further parameters of `create`."""
+    blocking: ClassVar[bool] = True
+    """Whether an operation may wait for anything but memory; if so it runs on a worker."""
+    max_in_flight: ClassVar[int] = 16
+    """How many operations of one device may be on workers at once."""
 
     @classmethod
     @abstractmethod
@@ -108,6 +127,26 @@ class Handler(ABC):
         With `fua` the data is on stable storage when this returns. The buffers must not be kept
         after the return.
         """
+
+    def try_read(self, buffers: list[memoryview], offset_bytes: int) -> bool:
+        """Do a `read` that needs no wait; False: it was not done, `read` is called on a worker.
+
+        Raises as `read` does. May leave anything in the buffers when it returns False.
+        """
+        if self.blocking:
+            return False
+        self.read(buffers, offset_bytes)
+        return True
+
+    def try_write(self, buffers: list[memoryview], offset_bytes: int) -> bool:
+        """Do a `write` without `fua` that needs no wait; False: `write` is called on a worker.
+
+        Raises as `write` does. A part may have been written when it returns False.
+        """
+        if self.blocking:
+            return False
+        self.write(buffers, offset_bytes, False)
+        return True
 
     @abstractmethod
     def flush(self) -> None:

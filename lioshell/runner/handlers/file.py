@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from typing import Self
 
 
+_INLINE_BYTES = 128 * 1024
+"""Copying more takes longer than handing the command to a worker, where several run at once."""
+_INLINE_BUFFERS = 64
+
+
 class FileHandler(Handler):
     """An open backing file, locked against every other user of it.
 
@@ -36,6 +41,9 @@ class FileHandler(Handler):
         self._size_bytes = size_bytes
         self._read_only = read_only
         self._sync_failed = False
+        self._write_cache = True
+        self._reads_ahead = True
+        self._read_flags = os.RWF_NOWAIT
 
     @classmethod
     def check_config(cls, config: str) -> None:
@@ -117,6 +125,38 @@ class FileHandler(Handler):
             if done == (len(buffers[0]) if len(buffers) == 1 else sum(map(len, buffers))):
                 return
         write_rest(self._fd, buffers, offset_bytes, done)
+
+    def try_read(self, buffers: list[memoryview], offset_bytes: int) -> bool:
+        """Read what the page cache holds; False: it holds not all of it. Raises OSError."""
+        if not self._reads_ahead or len(buffers) > _INLINE_BUFFERS:
+            return False
+        size = len(buffers[0]) if len(buffers) == 1 else sum(map(len, buffers))
+        if size > _INLINE_BYTES:
+            return False
+        try:
+            return os.preadv(self._fd, buffers, offset_bytes, self._read_flags) == size
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno == errno.EOPNOTSUPP and self._read_flags:
+                # tmpfs has no such flag, and never waits; of another file system without it
+                # (a network's) nobody knows, so its reads are the workers'.
+                self._read_flags = 0
+                self._reads_ahead = backing_file.lies_in_memory(self._fd)
+                return False
+            raise TransferError(error, 0) from error
+
+    def try_write(self, buffers: list[memoryview], offset_bytes: int) -> bool:
+        """Write into the page cache, which waits only where it is full. Raises OSError."""
+        if self._write_cache is False or len(buffers) > _INLINE_BUFFERS:
+            return False
+        size = len(buffers[0]) if len(buffers) == 1 else sum(map(len, buffers))
+        if size > _INLINE_BYTES:
+            return False
+        try:
+            return os.pwritev(self._fd, buffers, offset_bytes) == size
+        except OSError as error:
+            raise TransferError(error, 0) from error
 
     def _write_durably(self, buffers: list[memoryview], offset_bytes: int) -> None:
         self._raise_if_lost()

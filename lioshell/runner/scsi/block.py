@@ -60,10 +60,11 @@ def _reader(layout: Layout) -> Execute:
         ):
             return _read_carefully(unit, command, layout, (flags, lba, count, control))
         try:
-            unit.read(command.data, lba * block_size)
+            if unit.try_read(command.data, lba * block_size):
+                return GOOD
         except OSError as error:
             return read_failed(error, lba, block_size)
-        return GOOD
+        return _read_later(unit, command, lba)
 
     return read
 
@@ -88,10 +89,11 @@ def _writer(layout: Layout) -> Execute:
         ):
             return _write_carefully(unit, command, layout, (flags, lba, count, control))
         try:
-            unit.write(command.data, lba * block_size, False)
+            if unit.try_write(command.data, lba * block_size):
+                return GOOD
         except OSError as error:
             return write_failed(error, lba, block_size)
-        return GOOD
+        return _write_later(unit, command, lba, count, False)
 
     return write
 
@@ -122,7 +124,7 @@ def _read_carefully(
             return read_failed(error, lba, block_size)
         return filled(command, count * block_size)
 
-    return Deferred(read) if flush_first else read()
+    return Deferred(read) if flush_first or unit.handler.blocking else read()
 
 
 def _write_carefully(
@@ -138,6 +140,8 @@ def _write_carefully(
         return no_data(command)
     block_size = unit.block_size_bytes
     fua = flags & FUA != 0
+    if command.size_bytes == count * block_size:
+        return _write_later(unit, command, lba, count, fua)
 
     def write() -> Response:
         data = _first(command.data, count * block_size)
@@ -145,14 +149,66 @@ def _write_carefully(
             unit.write(data, lba * block_size, fua)
         except OSError as error:
             return write_failed(error, lba, block_size)
-        if command.size_bytes > count * block_size:
-            # An initiator that named the wrong direction gets these buffers back.
-            command.zero_fill(0)
+        # An initiator that named the wrong direction gets these buffers back.
+        command.zero_fill(0)
         return GOOD
 
-    if fua or unit.holds.active:
-        return unit.holds.defer(write, ((lba, lba + count),), exclusive=False)
-    return write()
+    return unit.holds.defer(write, ((lba, lba + count),), exclusive=False)
+
+
+def _read_later(unit: Unit, command: Command, lba: int) -> Deferred:
+    """Return a READ whose buffers are just right, for the handler's engine or a worker."""
+    block_size = unit.block_size_bytes
+
+    def read() -> Response:
+        try:
+            unit.read(command.data, lba * block_size)
+        except OSError as error:
+            return read_failed(error, lba, block_size)
+        return GOOD
+
+    engine = unit.engine
+    if engine is None:
+        return Deferred(read)
+
+    def submit(finish: Callable[[Response], None]) -> None:
+        def done(error: OSError | None) -> None:
+            finish(GOOD if error is None else read_failed(error, lba, block_size))
+
+        try:
+            engine.submit_read(command.data, lba * block_size, done)
+        except OSError as error:
+            done(error)
+
+    return Deferred(read, submit=submit)
+
+
+def _write_later(unit: Unit, command: Command, lba: int, count: int, fua: bool) -> Deferred:
+    """Return a WRITE whose buffers are just right, for the handler's engine or a worker."""
+    block_size = unit.block_size_bytes
+
+    def write() -> Response:
+        try:
+            unit.write(command.data, lba * block_size, fua)
+        except OSError as error:
+            return write_failed(error, lba, block_size)
+        return GOOD
+
+    extents = ((lba, lba + count),)
+    engine = unit.engine
+    if engine is None:
+        return unit.holds.defer(write, extents, exclusive=False)
+
+    def submit(finish: Callable[[Response], None]) -> None:
+        def done(error: OSError | None) -> None:
+            finish(GOOD if error is None else write_failed(error, lba, block_size))
+
+        try:
+            engine.submit_write(command.data, lba * block_size, fua, done)
+        except OSError as error:
+            done(error)
+
+    return unit.holds.defer(write, extents, exclusive=False, submit=submit)
 
 
 def _refusal(
@@ -198,7 +254,20 @@ def _synchronizer(layout: Layout) -> Execute:
                 return flush_failed(error)
             return no_data(command)
 
-        return Deferred(flush)
+        engine = unit.engine
+        if engine is None:
+            return Deferred(flush)
+
+        def submit(finish: Callable[[Response], None]) -> None:
+            def done(error: OSError | None) -> None:
+                finish(no_data(command) if error is None else flush_failed(error))
+
+            try:
+                engine.submit_flush(done)
+            except OSError as error:
+                done(error)
+
+        return Deferred(flush, submit=submit)
 
     return synchronize_cache
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lioshell.runner.command import Response
 
     Extent = tuple[int, int]
+    Submit = Callable[[Callable[[Response], None]], None]
 
 
 class Hold:
@@ -55,12 +56,20 @@ class Holds:
         self._changed = threading.Condition()
 
     def defer(
-        self, job: Callable[[], Response], extents: Sequence[Extent], exclusive: bool
+        self,
+        job: Callable[[], Response],
+        extents: Sequence[Extent],
+        exclusive: bool,
+        submit: Submit | None = None,
     ) -> Deferred:
-        """Take a hold now and return the deferred command that waits for it and runs `job`."""
+        """Take a hold now and return the deferred command that waits for it and runs `job`.
+
+        Where the hold is free at once, `submit` is used instead if there is one.
+        """
         hold = Hold(extents, exclusive)
         with self._changed:
             self.active.append(hold)
+            free = self._first(hold)
 
         def run() -> Response:
             try:
@@ -70,7 +79,17 @@ class Holds:
             finally:
                 self._leave(hold)
 
-        return Deferred(run, lambda: self._leave(hold))
+        if submit is None or not free:
+            return Deferred(run, lambda: self._leave(hold))
+
+        def held_submit(finish: Callable[[Response], None]) -> None:
+            def leave_and_finish(response: Response) -> None:
+                self._leave(hold)
+                finish(response)
+
+            submit(leave_and_finish)
+
+        return Deferred(run, lambda: self._leave(hold), held_submit)
 
     def _first(self, hold: Hold) -> bool:
         for earlier in self.active:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lioshell.errors import RunnerError
+from lioshell.runner.handlers.completion import CompletionHandler
 from lioshell.runner.scsi.holds import Holds
 
 if TYPE_CHECKING:
@@ -94,12 +95,15 @@ class Unit:
         "_identity",
         "block_size_bytes",
         "blocks",
+        "engine",
         "geometry",
         "handler",
         "holds",
         "operations",
         "read",
         "read_only",
+        "try_read",
+        "try_write",
         "write",
     )
 
@@ -123,6 +127,9 @@ class Unit:
         # Bound once: they are called for every READ and WRITE.
         self.read = handler.read
         self.write = handler.write
+        self.try_read = handler.try_read
+        self.try_write = handler.try_write
+        self.engine = handler if isinstance(handler, CompletionHandler) else None
 
     def identity(self) -> Identity:
         """Return who the unit is; raises what the callable raises."""

@@ -96,6 +96,7 @@ def test_a_write_is_deferred_while_anything_is_held(bench) -> None:
     view = memoryview(bytearray(b"\x11" * 512))
     cdb = bytes((0x2A, 0, 0, 0, 0, 3, 0, 0, 1, 0))
     disk = bench.disk
+    bench.handler.blocking = False
     assert disk.execute(Command(cdb, [view], 512)) is GOOD
     held = disk.holds.defer(_done, ((3, 4),), exclusive=True)
     view[:] = b"\x22" * 512
