@@ -152,6 +152,19 @@ class BlockDevice:
     in_use: bool
 
 
+class StorageWatch(Protocol):
+    """Wake-ups when a block device or a mounted file system may have appeared."""
+
+    def fileno(self) -> int:
+        """Return a descriptor that becomes readable when something happened."""
+
+    def drain(self) -> bool:
+        """Consume all pending wake-ups, and tell whether one may mean new storage."""
+
+    def close(self) -> None:
+        """Stop watching."""
+
+
 class SystemPort(Protocol):
     """What is needed of the machine beside configfs and uio."""
 
@@ -181,6 +194,9 @@ class SystemPort(Protocol):
 
         A disk that the SCSI layer has found but not probed to its end is waited for.
         """
+
+    def watch_storage(self) -> StorageWatch:
+        """Start watching for block devices and file systems that appear."""
 
 
 @dataclass(frozen=True, slots=True)

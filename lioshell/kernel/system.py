@@ -6,9 +6,13 @@ from __future__ import annotations
 import os
 import stat
 import time
+from typing import TYPE_CHECKING
 
 from lioshell.errors import HostError
 from lioshell.kernel.ports import BlockDevice
+
+if TYPE_CHECKING:
+    from lioshell.kernel import ports
 
 _BLKROGET = 0x125E
 _BLKSSZGET = 0x1268
@@ -139,6 +143,12 @@ class RealSystem:
             return None
         host, channel, target, lun = (int(part) for part in parts)
         return host, channel, target, lun
+
+    def watch_storage(self) -> ports.StorageWatch:
+        """Start watching for block devices and file systems that appear."""
+        from lioshell.kernel.storage_watch import StorageWatch
+
+        return StorageWatch()
 
     def disks_at(self, address: str, lun: int, timeout_s: float = 0.0) -> list[str]:
         """Return the device nodes of host:channel:target `address` and `lun`.

@@ -86,19 +86,27 @@ class Host:
         if request.get("op") == "end" and self._end is not None:
             self._end()
         if request.get("op") == "wait":
-            path = str(request["path"])
-            deadline = time.monotonic() + float(request.get("timeout_s", 10))
-            if self.problem(path):
-                # No event tells that another process has let go of a device: look again.
-                self.scan()
-            with self._changed:
-                while self._waiting(path) and time.monotonic() < deadline:
-                    self._changed.wait(_RECHECK_S)
+            self.wait_served(str(request["path"]), float(request.get("timeout_s", 10)))
         states = {
             path: "" if state == SERVED else self.problem(path)
             for path, state in self.supervisor.status()
         }
         return {"pid": os.getpid(), "devices": states}
+
+    def wait_served(self, path: str, timeout_s: float) -> str:
+        """Wait until a device is served or cannot be; return what keeps it from being so."""
+        deadline = time.monotonic() + timeout_s
+        if self.problem(path):
+            # No event tells that another process has let go of a device: look again.
+            self.scan()
+        with self._changed:
+            while self._waiting(path) and time.monotonic() < deadline:
+                self._changed.wait(_RECHECK_S)
+        return self.problem(path)
+
+    def check_loop(self, timeout_s: float) -> None:
+        """Raise RunnerError unless the loop that answers the initiators takes a call in time."""
+        self._loop.call(lambda: None, timeout_s)
 
     def _waiting(self, path: str) -> bool:
         return path not in dict(self.supervisor.status())

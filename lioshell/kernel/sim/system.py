@@ -10,6 +10,7 @@ from lioshell.errors import HostError, SpecError
 from lioshell.kernel.ports import BlockDevice
 
 if TYPE_CHECKING:
+    from lioshell.kernel import ports
     from lioshell.kernel.sim.disks import Disks
     from lioshell.specs import Specs
 
@@ -102,6 +103,12 @@ class SimSystem:
                 host, channel, target, lun = (int(part) for part in address.split(":"))
                 return host, channel, target, lun
         return None
+
+    def watch_storage(self) -> ports.StorageWatch:
+        """Start watching for block devices and file systems that appear."""
+        from lioshell.kernel.storage_watch import StorageWatch
+
+        return StorageWatch()
 
     def disks_at(self, address: str, lun: int, timeout_s: float = 0.0) -> list[str]:  # noqa: ARG002  # known at once
         """Return the simulated disks at host:channel:target and lun; a loopback LUN has none."""
