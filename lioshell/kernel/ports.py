@@ -186,6 +186,12 @@ class SystemPort(Protocol):
     def block_device(self, path: str) -> BlockDevice | None:
         """Look a block device up; None when `path` is no block device."""
 
+    def block_devices(self) -> list[BlockDevice]:
+        """List the block devices of the machine that have a size, without waiting for any."""
+
+    def addresses(self) -> list[tuple[str, str]]:
+        """List the IP addresses of the machine with the interface of each, IPv4 first."""
+
     def scsi_address(self, path: str) -> tuple[int, int, int, int] | None:
         """Return host, channel, target, lun of a SCSI device node or "H:C:T:L" text."""
 

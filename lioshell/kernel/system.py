@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import time
@@ -119,6 +120,24 @@ class RealSystem:
             scsi_type=self._scsi_type(number),
             in_use=_is_in_use(path),
         )
+
+    def block_devices(self) -> list[BlockDevice]:
+        """List the block devices that have a size and can be opened."""
+        from lioshell.kernel.machine_lists import block_device_names
+
+        found = []
+        for name in block_device_names(self._sysfs):
+            with contextlib.suppress(HostError):
+                device = self.block_device(f"/dev/{name}")
+                if device is not None:
+                    found.append(device)
+        return found
+
+    def addresses(self) -> list[tuple[str, str]]:
+        """List the IP addresses with the interface of each."""
+        from lioshell.kernel.machine_lists import ip_addresses
+
+        return ip_addresses()
 
     def scsi_address(self, path: str) -> tuple[int, int, int, int] | None:
         """Return host, channel, target, lun of a SCSI device node or of "H:C:T:L" text.

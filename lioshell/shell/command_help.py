@@ -30,6 +30,11 @@ class CommandHelp(NamedTuple):
         """The first paragraph: one sentence or two."""
         return self.paragraphs[0] if self.paragraphs else ""
 
+    @property
+    def first_sentence(self) -> str:
+        """The first sentence, or the part of it before its first semicolon: for a menu."""
+        return self.summary.partition(". ")[0].partition("; ")[0].rstrip(".")
+
 
 def read(docstring: str | None) -> CommandHelp:
     """Return what a docstring says."""

@@ -43,6 +43,14 @@ class Disks:
                 file.truncate(_FIRST_SIZE_BYTES)
             os.makedirs(f"{self._scsi}/{address}/block/{name}", exist_ok=True)
 
+    def names(self) -> list[str]:
+        """Return the names below /dev of all disks."""
+        try:
+            names = sorted(os.listdir(self._dev))
+        except FileNotFoundError:
+            return []
+        return [name for name in names if self.find(f"/dev/{name}") is not None]
+
     def covers(self, path: str) -> bool:
         """Tell whether a path is one of the simulated /dev, whether or not something is there."""
         return os.path.normpath(path).startswith("/dev/")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lioshell.kernel.sim.disks import Disks
     from lioshell.specs import Specs
 
+_ADDRESSES = (("127.0.0.1", "lo"), ("192.168.1.139", "eth0"), ("::1", "lo"))
 _CORE_MODULES = ("configfs", "target_core_mod", "uio")
 
 
@@ -93,6 +94,15 @@ class SimSystem:
             scsi_type=0 if is_scsi else None,
             in_use=disks.holder(disk) is not None,
         )
+
+    def block_devices(self) -> list[BlockDevice]:
+        """List the simulated disks."""
+        found = (self.block_device(f"/dev/{name}") for name in self._disks().names())
+        return [device for device in found if device is not None]
+
+    def addresses(self) -> list[tuple[str, str]]:
+        """List the addresses of the simulated machine."""
+        return list(_ADDRESSES)
 
     def scsi_address(self, path: str) -> tuple[int, int, int, int] | None:
         """Return host, channel, target, lun of a simulated disk or of "H:C:T:L" text."""

@@ -6,7 +6,7 @@ import contextlib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.completion import CompleteEvent, get_common_complete_suffix
 from prompt_toolkit.document import Document
 
 from lioshell.errors import LioshellError
@@ -227,12 +227,98 @@ def test_two_thousand_children_cost_one_listing(shell, monkeypatch):
         type(shell.lio.configfs), "read", lambda self, path: reads.append(path) or ""
     )
 
-    assert len(offers(shell, "/backstores/ramdisk/")) == 2001
-    assert len(offers(shell, "/backstores/ramdisk delete ")) == 2001
+    for line in ("/backstores/ramdisk/", "/backstores/ramdisk delete "):
+        found = offers(shell, line)
+        assert 200 < len(found) <= candidates.MAX_OFFERED
+        assert found[0].display_meta_text == "one of 2,001: type on to see the others"
     assert reads == []
+    folder = Document("/backstores/ramdisk/r19")
+    assert get_common_complete_suffix(folder, offers(shell, folder.text)) == ""
     assert words(shell, "/backstores/ramdisk/r199") == [
         f"/backstores/ramdisk/{name}" for name in ["r199", *(f"r199{n}" for n in range(10))]
     ]
+
+
+def test_what_all_of_a_long_list_begin_with_is_completed_and_no_more(shell):
+    core = shell.folder / "sim" / "config" / "target" / "core" / "rd_mcp_0"
+    shell.run("/backstores/ramdisk create vol-a0 1M")
+    for number in range(1, 1000):
+        (core / f"vol-a{number}").mkdir()
+    (core / "vol-b").mkdir()
+    line = Document("/backstores/ramdisk/v")
+    assert get_common_complete_suffix(line, offers(shell, line.text)) == "ol-"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("/backstores/FI", ["/backstores/fileio/"]),
+        ("/store", ["/backstores/", "/restoreconfig"]),
+        ("conf", ["saveconfig", "restoreconfig"]),
+        ("svc", ["saveconfig"]),
+        ("/backstores/fileio/sk1", ["/backstores/fileio/disk1"]),
+        (f"{TPG}/acls delete client1", [CLIENT]),
+        (f"{TPG} set attribute node_acls", ["generate_node_acls="]),
+        ("set global after_create", ["auto_cd_after_create="]),
+        ("/backstores/fileio create d /x back", ["write_back="]),
+        ("/backstores/fileio create d /x write_back=RUE", ["write_back=true"]),
+        ("zz", []),
+    ],
+)
+def test_what_only_resembles_is_offered_where_nothing_begins_so(shared, line, expected):
+    found = [o for o in words(shared, line) if o != "clearconfig"]
+    assert sorted(found) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("/backstores/block create d ", [("/dev/sdb", "1.0GiB"), ("/dev/sdc", "1.0GiB")]),
+        ("/backstores/block create d dev=sdc", [("dev=/dev/sdc", "1.0GiB")]),
+        (f"{TPG}/luns create /x lun=", [("lun=1", "the lowest free number")]),
+        (f"{TPG}/acls/{CLIENT} create ", [("1", "the lowest free number")]),
+        (f"{TPG}/portals create 192", [("192.168.1.139", "eth0")]),
+        (f"{TPG}/portals create ip_address=[", [
+            ("ip_address=[::0]", "every IPv6 and IPv4 address; the default")]),
+    ],
+)  # fmt: skip
+def test_values_that_the_machine_knows(shared, line, expected):
+    found = [(o.text.strip(), o.display_meta_text) for o in offers(shared, line)]
+    assert [f for f in found if not f[0].endswith("=")] == expected
+
+
+def test_a_disk_in_use_is_not_offered(shell):
+    shell.run("/backstores/block create d /dev/sdb")
+    assert "/dev/sdb" not in words(shell, "/backstores/block create e ")
+    # Another path is a file's name like any other.
+    assert words(shell, "/backstores/block create e /nosuch/x") == []
+
+
+def test_initiators_known_elsewhere_are_offered(built):
+    other = "/iscsi/iqn.2003-01.com.example:disk2"
+    built.run(f"/iscsi create {other[7:]}")
+    (offer,) = offers(built, f"{other}/tpg1/acls create ")[:1]
+    assert (offer.text.strip(), offer.display_meta_text) == (CLIENT, f"has an ACL at {TPG}")
+    assert words(built, f"{TPG}/acls create ") == ["wwn=", "add_mapped_luns="]
+    dynamic = built.folder / "sim" / "config" / "target" / TPG[1:].replace("tpg1", "tpgt_1")
+    (dynamic / "dynamic_sessions").write_text("iqn.1994-05.com.redhat:guest\0")
+    found = {o.text.strip(): o.display_meta_text for o in offers(built, f"{TPG}/acls create ")}
+    assert found["iqn.1994-05.com.redhat:guest"] == "logged in here, without an ACL"
+
+
+def test_free_numbers(built):
+    built.run("/backstores/ramdisk create r 1M", f"{TPG}/luns create /backstores/ramdisk/r 5")
+    assert words(built, f"{TPG}/luns create /x lun=") == ["lun=1", "lun=6"]
+    built.run("/loopback create naa.5001405a1b2c3d4e")
+    line = "/loopback/naa.5001405a1b2c3d4e/luns create /x lun="
+    assert words(built, line) == ["lun=0"]
+
+
+def test_the_line_behind_watch_is_completed(shared):
+    assert words(shared, "watch 2 sta") == ["status"]
+    assert words(shared, "watch 2 ls /isc") == ["/iscsi/"]
+    assert words(shared, "/iscsi watch 2 ls /isc") == []
+    assert shared.path == "/"
 
 
 def test_many_objects_are_offered_by_their_kind(shell):
