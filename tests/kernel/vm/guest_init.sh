@@ -7,6 +7,10 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export HOME=/root LANG=C.UTF-8
 
 mount -t proc -o nosuid,nodev,noexec proc /proc
+# A test of what happens at boot has a real init; the agent is then a service of it.
+if grep -q lioshell.init=systemd /proc/cmdline; then
+    exec /lib/systemd/systemd
+fi
 mount -t sysfs -o nosuid,nodev,noexec sys /sys
 mkdir -p /dev/pts /dev/shm
 mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts

@@ -23,6 +23,9 @@ class Machine:
     accelerator: str = "tcg"
     cpus: int = 2
     memory_mib: int = 3072
+    systemd: bool = False
+    """Whether systemd is process 1, and the machine survives a reset with its disk as it was; else
+    a small script is, and a reset is its end."""
 
     @property
     def boot_timeout_s(self) -> float:

@@ -78,13 +78,14 @@ def command_line(
     share_option = f"local,path={_escaped(share)},mount_tag=share,security_model=none"
     return [
         *(str(program("setpriv")), "--pdeathsig", "KILL", "--"),
-        *(str(program("qemu-system-x86_64")), "-nodefaults", "-no-user-config", "-no-reboot"),
+        *(str(program("qemu-system-x86_64")), "-nodefaults", "-no-user-config"),
+        *(() if machine.systemd else ("-no-reboot",)),
         *("-machine", "pc,vmport=off", "-display", "none", "-nic", "none"),
         *("-accel", ACCELERATORS[machine.accelerator]),
         *("-cpu", "host" if machine.accelerator == "kvm" else "max"),
         *("-smp", str(machine.cpus), "-m", str(machine.memory_mib)),
         *("-kernel", str(image.vmlinuz), "-initrd", str(image.initramfs)),
-        *("-append", KERNEL_COMMAND_LINE),
+        *("-append", KERNEL_COMMAND_LINE + (" lioshell.init=systemd" if machine.systemd else "")),
         *("-drive", f"file={_escaped(image.disk)},format=raw,if=virtio,snapshot=on"),
         *("-virtfs", share_option),
         *("-device", "virtio-rng-pci", "-device", "virtio-serial-pci"),

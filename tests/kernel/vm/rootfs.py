@@ -22,6 +22,20 @@ FILES = {
     "etc/hostname": f"{HOSTNAME}\n",
     "etc/hosts": f"127.0.0.1 localhost {HOSTNAME}\n::1 localhost ip6-localhost\n",
     "etc/iscsi/initiatorname.iscsi": f"InitiatorName={INITIATOR}\n",
+    # Used where the machine is booted with systemd; guest_init.sh does the same without it.
+    "etc/systemd/system/lioshell-agent.service": """[Unit]
+Description=The agent of the tests
+DefaultDependencies=no
+After=systemd-udevd.service
+
+[Service]
+ExecStartPre=/sbin/modprobe -a virtio_console 9pnet_virtio 9p
+ExecStartPre=/bin/mkdir -p /share
+ExecStartPre=/bin/mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144,cache=none share /share
+ExecStart=/usr/bin/python3 -I -S /share/.harness/agent.py
+KillMode=process
+OOMScoreAdjust=-1000
+""",
     # Every boot would otherwise be given a new one, and a first-boot mark with it.
     "etc/machine-id": "4c494f7368656c6c0000000000000001\n",
 }
@@ -87,6 +101,9 @@ def configure(root: Path) -> None:
     init = root / "usr/local/sbin/guest-init"
     shutil.copyfile(HERE / "guest_init.sh", init)
     init.chmod(0o755)
+    wanted = root / "etc/systemd/system/sysinit.target.wants/lioshell-agent.service"
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    wanted.symlink_to("../lioshell-agent.service")
     # The links lead nowhere on the host, where a pattern without "*" at its end would miss them.
     for pattern in ("systemd/system/*.wants/*", "rc?.d/S*"):
         for started in (root / "etc").glob(pattern):
