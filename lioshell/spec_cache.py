@@ -13,7 +13,7 @@ import os
 import stat
 import sys
 
-_VERSION = 1
+_VERSION = 2
 """Of what `spec_loader.parse` returns: raise it with any change there."""
 
 

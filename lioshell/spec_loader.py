@@ -7,31 +7,23 @@ default stays the text that was written (`default: Yes` is what the kernel shows
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from lioshell import spec_rules as rules
 from lioshell.errors import SpecError
+from lioshell.spec_meaning import check_fabric, check_parameter, check_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from yaml import Node
 
-    _Rule = Callable[["_Reader", Node, str], object]
-
-_TYPES = ("string", "int", "bool", "size", "path", "enum", "secret")
-_WWN_TYPES = ("iqn", "naa", "eui", "ib", "free")
-_FABRIC_FEATURES = (
-    *("tpgts", "luns", "acls", "acls_auth", "tpg_auth"),
-    *("discovery_auth", "nps", "nexus", "enable"),
-)
-_BACKSTORE_FEATURES = ("alua", "serial", "model_alias")
-_GROUPS = (
-    *("discovery_auth", "tpg_attribute", "tpg_parameter", "tpg_auth"),
-    *("acl_attribute", "acl_parameter", "acl_auth", "target_parameter"),
-)
+_TAG = "tag:yaml.org,2002:"
 
 
-def parse(path: str) -> dict[str, object]:
+def parse(path: str) -> dict[str, Any]:
     """Return a spec file as plain data: text, numbers, and tuples in `Parameter`'s order.
 
     Raises SpecError with file, line and key.
@@ -49,12 +41,18 @@ def parse(path: str) -> dict[str, object]:
         line = mark.line + 1 if mark else 1
         problem = getattr(error, "problem", None) or "no YAML text"
         raise SpecError(f"{path}:{line}: {problem}", path=path, line=line) from error
+    except RecursionError as error:
+        raise SpecError(f"{path}:1: nested too deeply", path=path, line=1) from error
     reader = _Reader(path)
     if root is None:
         raise SpecError(f"{path}:1: the file is empty", path=path, line=1)
+    reader.refuse_cycles(root)
     kind = reader.keys(root, "").get("kind")
-    is_fabric = kind is not None and reader.text(kind, "kind") == "fabric"
-    return reader.table(root, "", _FABRIC if is_fabric else _BACKSTORE, required=True)
+    if kind is not None and reader.text(kind, "kind") == "backstore":
+        return reader.table(root, "", rules.BACKSTORE)
+    plain = reader.table(root, "", rules.FABRIC)
+    reader.judge(root, "", lambda: check_fabric(plain))
+    return plain
 
 
 class _Reader:
@@ -68,6 +66,46 @@ class _Reader:
         message = f"{self._path}:{line}: {key + ': ' if key else ''}{problem}"
         raise SpecError(message, hint=hint, path=self._path, line=line, key=key)
 
+    def refuse_cycles(self, root: Node) -> None:
+        """Refuse a node that holds itself, which YAML can say with an anchor."""
+        stack: list[tuple[Node, frozenset[int]]] = [(root, frozenset())]
+        seen: set[int] = set()
+        while stack:
+            node, above = stack.pop()
+            if id(node) in above:
+                self.fail(node, "", "refers to itself (a YAML anchor inside its own value)")
+            if id(node) in seen or not isinstance(node.value, list):
+                continue
+            inside = above | {id(node)}
+            children = [part for entry in node.value for part in _parts(entry)]
+            # A node may stand in several places, as long as none of them is itself.
+            if not any(id(child) in inside for child in children):
+                seen.add(id(node))
+            stack += [(child, inside) for child in children]
+
+    def read(self, node: Node, key: str, rule: rules.Rule) -> Any:
+        """Return a node as plain data, as its rule says."""
+        match rule:
+            case rules.Text():
+                return self.line(node, key, rule)
+            case rules.Choice():
+                text = self.text(node, key)
+                if text not in rule.words:
+                    self.fail(node, key, f"{text!r} is none of: {', '.join(rule.words)}")
+                return text
+            case rules.Number():
+                return self.number(node, key)
+            case rules.Boolean():
+                return self.boolean(node, key)
+            case rules.Scalar():
+                return self.scalar(node, key)
+            case rules.ListOf():
+                return self.items(node, key, rule)
+            case rules.Table():
+                return self.table(node, key, rule)
+            case rules.Parameters():
+                return self.parameters(node, key)
+
     def keys(self, node: Node, key: str) -> dict[str, Node]:
         """Return a mapping's nodes by key; a key that stands twice is an error."""
         from yaml import MappingNode
@@ -76,63 +114,89 @@ class _Reader:
             self.fail(node, key, "a mapping (key: value) is needed here")
         found: dict[str, Node] = {}
         for name_node, value in node.value:
-            name = self.text(name_node, key)
+            name = self.scalar(name_node, key)
             if name in found:
                 self.fail(name_node, name, "stands twice")
             found[name] = value
         return found
 
-    def table(
-        self, node: Node, key: str, rules: Mapping[str, _Rule], *, required: bool
-    ) -> dict[str, object]:
-        """Return a mapping whose keys are known; `required` ones end with "!" in the rules."""
+    def table(self, node: Node, key: str, rule: rules.Table) -> dict[str, Any]:
+        """Return a mapping whose keys are known."""
         nodes = self.keys(node, key)
         prefix = f"{key}." if key else ""
-        known = {name.rstrip("!"): rule for name, rule in rules.items()}
         for name, value in nodes.items():
-            if name not in known:
-                hint = f"Known are: {', '.join(known)}"
+            if name not in rule.keys:
+                hint = f"Known are: {', '.join(rule.keys)}"
                 self.fail(value, f"{prefix}{name}", "unknown key", hint)
-        for name in rules:
-            if required and name.endswith("!") and name[:-1] not in nodes:
-                self.fail(node, f"{prefix}{name[:-1]}", "is missing")
-        return {n: known[n](self, value, f"{prefix}{n}") for n, value in nodes.items()}
+        for name in rule.required:
+            if name not in nodes:
+                self.fail(node, f"{prefix}{name}", "is missing")
+        if rule.one_of and sum(name in nodes for name in rule.one_of) != 1:
+            self.fail(node, key, f"needs one of: {', '.join(rule.one_of)}")
+        found = {n: self.read(v, f"{prefix}{n}", rule.keys[n]) for n, v in nodes.items()}
+        if "pattern" in found:
+            self.judge(nodes["pattern"], f"{prefix}pattern", lambda: check_source(found))
+        return found
 
-    def text(self, node: Node, key: str) -> str:
+    def judge(self, node: Node, key: str, check: Callable[[], None]) -> None:
+        """Run a check of what values mean together; its SpecError gets file and line."""
+        try:
+            check()
+        except SpecError as error:
+            at = ".".join(part for part in (key, error.key) if part)
+            nodes = self.keys(node, key) if error.key and not key else {}
+            self.fail(nodes.get(error.key, node), at, error.message, error.hint)
+
+    def scalar(self, node: Node, key: str) -> str:
         from yaml import ScalarNode
 
-        if not isinstance(node, ScalarNode):
+        if not isinstance(node, ScalarNode) or node.tag == f"{_TAG}null":
             self.fail(node, key, "one value is needed here")
         return str(node.value)
 
-    def number(self, node: Node, key: str) -> int:
+    def text(self, node: Node, key: str) -> str:
+        text = self.scalar(node, key)
+        if node.tag != f"{_TAG}str":
+            self.fail(node, key, f'a text is needed here: write "{text}" in quotes')
+        return text
+
+    def line(self, node: Node, key: str, rule: rules.Text) -> str:
         text = self.text(node, key)
-        try:
-            return int(text)
-        except ValueError:
+        if re.search(rule.pattern, text) is None:
+            self.fail(node, key, f"{text!r} is not {rule.what}")
+        return text
+
+    def number(self, node: Node, key: str) -> int:
+        text = self.scalar(node, key)
+        if node.tag != f"{_TAG}int" or not re.fullmatch("-?[0-9]{1,20}", text):
             self.fail(node, key, f"{text!r} is no whole number")
+        return int(text)
 
     def boolean(self, node: Node, key: str) -> bool:
-        text = self.text(node, key)
-        if text not in ("true", "false"):
+        text = self.scalar(node, key)
+        if node.tag != f"{_TAG}bool" or text not in ("true", "false"):
             self.fail(node, key, f"{text!r} is neither true nor false")
         return text == "true"
 
-    def words(self, node: Node, key: str) -> tuple[str, ...]:
+    def items(self, node: Node, key: str, rule: rules.ListOf) -> tuple[Any, ...]:
         from yaml import SequenceNode
 
         if not isinstance(node, SequenceNode):
             self.fail(node, key, "a list is needed here, as in [a, b]")
-        return tuple(self.text(item, key) for item in node.value)
+        if len(node.value) < rule.least:
+            self.fail(node, key, "needs at least one entry")
+        return tuple(self.read(item, key, rule.item) for item in node.value)
 
-    def parameters(self, node: Node, key: str) -> tuple[tuple[object, ...], ...]:
+    def parameters(self, node: Node, key: str) -> tuple[tuple[Any, ...], ...]:
         """Return each parameter as a tuple in the order of `Parameter`'s fields."""
         found = []
         for name, value in self.keys(node, key).items():
             at = f"{key}.{name}"
-            given = self.table(value, at, _PARAMETER, required=True)
-            if given["type"] == "enum" and not given.get("values"):
-                self.fail(value, at, "an enum needs values")
+            if re.search(rules.NAME, name) is None:
+                self.fail(value, at, f"{name!r} is no file name in a folder of configfs")
+            given = self.table(value, at, rules.PARAMETER)
+            tags = {n: v.tag.removeprefix(_TAG) for n, v in self.keys(value, at).items()}
+            self.judge(value, at, partial(check_parameter, given, tags))
             found.append(
                 (
                     *(name, given["type"], given["help"], given.get("default")),
@@ -142,61 +206,7 @@ class _Reader:
             )
         return tuple(found)
 
-    def groups(self, node: Node, key: str) -> dict[str, object]:
-        return self.table(node, key, dict.fromkeys(_GROUPS, _Reader.parameters), required=False)
 
-
-def _one_of(words: tuple[str, ...]) -> _Rule:
-    def check(reader: _Reader, node: Node, key: str) -> object:
-        text = reader.text(node, key)
-        if text not in words:
-            reader.fail(node, key, f"{text!r} is none of: {', '.join(words)}")
-        return text
-
-    return check
-
-
-def _some_of(words: tuple[str, ...]) -> _Rule:
-    def check(reader: _Reader, node: Node, key: str) -> object:
-        texts = reader.words(node, key)
-        for text in texts:
-            if text not in words:
-                reader.fail(node, key, f"{text!r} is none of: {', '.join(words)}")
-        return texts
-
-    return check
-
-
-_PARAMETER = {
-    "type!": _one_of(_TYPES),
-    "help!": _Reader.text,
-    "default": _Reader.text,
-    "writable": _Reader.boolean,
-    "required": _Reader.boolean,
-    "values": _Reader.words,
-    "minimum": _Reader.number,
-    "maximum": _Reader.number,
-}
-_COMMON = {
-    "kind!": _one_of(("fabric", "backstore")),
-    "name!": _Reader.text,
-    "module!": _Reader.text,
-    "help!": _Reader.text,
-}
-_FABRIC = {
-    **_COMMON,
-    "group!": _Reader.text,
-    "wwn_types!": _some_of(_WWN_TYPES),
-    "features": _some_of(_FABRIC_FEATURES),
-    "default_port": _Reader.number,
-    "attributes": _Reader.groups,
-}
-_BACKSTORE = {
-    **_COMMON,
-    "aliases": _Reader.words,
-    "hba_prefix!": _Reader.text,
-    "features": _some_of(_BACKSTORE_FEATURES),
-    "create": _Reader.parameters,
-    "control": _Reader.parameters,
-    "attributes": _Reader.parameters,
-}
+def _parts(entry: Any) -> tuple[Node, ...]:
+    """Return the nodes of one entry: of a mapping key and value, of a list the item."""
+    return entry if isinstance(entry, tuple) else (entry,)

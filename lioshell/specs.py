@@ -64,6 +64,21 @@ class BackstoreSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class WwnSource:
+    """Where the WWNs of this machine's ports are found.
+
+    `files` is a path below /sys or /proc with `*` for any name; the only group of the regular
+    expression `pattern` is the WWN, without its type. A file counts where every condition of
+    `where` holds: (kind, path, text), kind "link" (relative to the file's folder, the last name of
+    what it points to) or "file" (in the same folder, its text).
+    """
+
+    files: str
+    pattern: str
+    where: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class FabricSpec:
     """A fabric: <group>/<wwn>/tpgt_<tag>/ in configfs."""
 
@@ -76,8 +91,21 @@ class FabricSpec:
     """tpgts, luns, acls, acls_auth, tpg_auth, discovery_auth, nps, nexus, enable"""
     default_port: int | None = None
     attributes: dict[str, tuple[Parameter, ...]] = field(default_factory=dict)
-    """Group name -> parameters; groups: discovery_auth, tpg_attribute, tpg_parameter, tpg_auth,
-    acl_attribute, acl_parameter, acl_auth, target_parameter."""
+    """Group name -> parameters. Files in the folder of an object itself: fabric, tpg, portal, acl;
+    in a folder of it: discovery_auth, target_parameter, tpg_attribute, tpg_parameter, tpg_auth,
+    acl_attribute, acl_parameter, acl_auth."""
+    aliases: tuple[str, ...] = ()
+    wwn_form: str = "plain"
+    """How configfs writes a WWN: plain (naa.5001...), bare (5001...), colons (50:01:...) or hex
+    (0x5001...)."""
+    wwn_sources: tuple[WwnSource, ...] = ()
+    wwn_fixed: bool = False
+    """The kernel has targets only for the ports that the sources find."""
+    enable_needs_luns: bool = False
+    """The kernel refuses to enable a TPG without LUNs."""
+    hardware: str = ""
+    """A path below /sys or /proc, `*` for any name: the fabric is listed where it is there, or
+    where a target of it is; "" for everywhere."""
 
     def has(self, feature: str) -> bool:
         """Tell whether the fabric has a feature."""
@@ -101,7 +129,7 @@ class Specs:
         self._folders = default_folders() if folders is None else tuple(folders)
         self._cache_folder = cache_folder
         self._files: dict[str, dict[str, str]] | None = None
-        self._aliases: dict[str, str] = {}
+        self._aliases: dict[str, dict[str, str]] = {"fabric": {}, "backstore": {}}
         self._problems: list[SpecError] = []
         self._fabrics: dict[str, FabricSpec] = {}
         self._backstores: dict[str, BackstoreSpec] = {}
@@ -115,16 +143,18 @@ class Specs:
         return sorted(self._index()["backstore"])
 
     def fabric(self, name: str) -> FabricSpec:
-        """Return a fabric; raises NotFoundError, or SpecError with file, line and key."""
+        """Return a fabric by name or alias.
+
+        Raises NotFoundError, or SpecError with file, line and key.
+        """
+        name = self._name("fabric", name)
         if name not in self._fabrics:
             self._fabrics[name] = _fabric(self._plain("fabric", name))
         return self._fabrics[name]
 
     def backstore(self, name: str) -> BackstoreSpec:
         """Return a backstore by name or alias; raises NotFoundError or SpecError."""
-        files = self._index()["backstore"]
-        if name not in files:
-            name = self._aliases.get(name, name)
+        name = self._name("backstore", name)
         if name not in self._backstores:
             self._backstores[name] = _backstore(self._plain("backstore", name))
         return self._backstores[name]
@@ -139,6 +169,10 @@ class Specs:
                 except SpecError as error:
                     broken.append(error)
         return [*self._problems, *broken]
+
+    def _name(self, kind: str, word: str) -> str:
+        """Return the name that a name or an alias stands for."""
+        return word if word in self._index()[kind] else self._aliases[kind].get(word, word)
 
     def _plain(self, kind: str, name: str) -> dict[str, object]:
         path = self._index()[kind].get(name)
@@ -177,7 +211,7 @@ class Specs:
         try:
             kind, name, aliases, line = _read_head(path)
             for word in (name, *aliases):
-                other = self._files[kind].get(self._aliases.get(word, word))
+                other = self._files[kind].get(self._aliases[kind].get(word, word))
                 if other is not None:
                     raise SpecError(
                         f"{path}:{line}: name: {kind} {word} is described by {other} already",
@@ -190,7 +224,7 @@ class Specs:
             self._problems.append(error)
             return
         self._files[kind][name] = path
-        self._aliases.update(dict.fromkeys(aliases, name))
+        self._aliases[kind].update(dict.fromkeys(aliases, name))
 
 
 def default_folders() -> tuple[str, ...]:
@@ -217,7 +251,23 @@ def _fabric(plain: Mapping[str, Any]) -> FabricSpec:
         features=frozenset(plain.get("features", ())),
         default_port=plain.get("default_port"),
         attributes={group: _parameters(values) for group, values in groups.items()},
+        aliases=plain.get("aliases", ()),
+        wwn_form=plain.get("wwn_form", "plain"),
+        wwn_sources=tuple(_wwn_source(source) for source in plain.get("wwn_sources", ())),
+        wwn_fixed=plain.get("wwn_fixed", False),
+        enable_needs_luns=plain.get("enable_needs_luns", False),
+        hardware=plain.get("hardware", ""),
     )
+
+
+def _wwn_source(plain: Mapping[str, Any]) -> WwnSource:
+    where = tuple(
+        (kind, condition[kind], condition["is"])
+        for condition in plain.get("where", ())
+        for kind in ("link", "file")
+        if kind in condition
+    )
+    return WwnSource(plain["files"], plain["pattern"], where)
 
 
 def _backstore(plain: Mapping[str, Any]) -> BackstoreSpec:

@@ -201,6 +201,15 @@ class SystemPort(Protocol):
         A disk that the SCSI layer has found but not probed to its end is waited for.
         """
 
+    def find_files(self, pattern: str) -> list[str]:
+        """Return the files below /sys or /proc that a pattern finds; `*` is any name."""
+
+    def file_text(self, path: str) -> str:
+        """Return the stripped text of a file below /sys or /proc, "" where there is none."""
+
+    def linked_name(self, path: str, link: str) -> str:
+        """Return the last name of what `link`, relative to the folder of `path`, points to."""
+
     def watch_storage(self) -> StorageWatch:
         """Start watching for block devices and file systems that appear."""
 

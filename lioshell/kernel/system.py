@@ -14,6 +14,7 @@ from lioshell.kernel.ports import BlockDevice
 
 if TYPE_CHECKING:
     from lioshell.kernel import ports
+    from lioshell.kernel.machine_files import MachineFiles
 
 _BLKROGET = 0x125E
 _BLKSSZGET = 0x1268
@@ -184,6 +185,23 @@ class RealSystem:
                 if time.monotonic() >= deadline or not os.path.isdir(device):
                     return []
             time.sleep(_PROBE_RETRY_S)
+
+    def find_files(self, pattern: str) -> list[str]:
+        """Return the files below /sys or /proc that a pattern finds."""
+        return self._files().find(pattern)
+
+    def file_text(self, path: str) -> str:
+        """Return the stripped text of a file below /sys or /proc, "" where there is none."""
+        return self._files().text(path)
+
+    def linked_name(self, path: str, link: str) -> str:
+        """Return the last name of what `link`, relative to the folder of `path`, points to."""
+        return self._files().linked_name(path, link)
+
+    def _files(self) -> MachineFiles:
+        from lioshell.kernel.machine_files import MachineFiles
+
+        return MachineFiles(self._sysfs)
 
     def _knows_configfs(self) -> bool:
         with open("/proc/filesystems", encoding="ascii") as file:

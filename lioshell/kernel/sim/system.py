@@ -11,6 +11,7 @@ from lioshell.kernel.ports import BlockDevice
 
 if TYPE_CHECKING:
     from lioshell.kernel import ports
+    from lioshell.kernel.machine_files import MachineFiles
     from lioshell.kernel.sim.disks import Disks
     from lioshell.specs import Specs
 
@@ -123,6 +124,23 @@ class SimSystem:
     def disks_at(self, address: str, lun: int, timeout_s: float = 0.0) -> list[str]:  # noqa: ARG002  # known at once
         """Return the simulated disks at host:channel:target and lun; a loopback LUN has none."""
         return [f"/dev/{name}" for name in self._disks().names_at(f"{address}:{lun}")]
+
+    def find_files(self, pattern: str) -> list[str]:
+        """Return the files below /sys or /proc that a pattern finds."""
+        return self._files().find(pattern)
+
+    def file_text(self, path: str) -> str:
+        """Return the stripped text of a file below /sys or /proc, "" where there is none."""
+        return self._files().text(path)
+
+    def linked_name(self, path: str, link: str) -> str:
+        """Return the last name of what `link`, relative to the folder of `path`, points to."""
+        return self._files().linked_name(path, link)
+
+    def _files(self) -> MachineFiles:
+        from lioshell.kernel.machine_files import MachineFiles
+
+        return MachineFiles(f"{self._root}/sys", f"{self._root}/proc")
 
     def _disks(self) -> Disks:
         from lioshell.kernel.sim.disks import Disks
