@@ -138,6 +138,11 @@ class Specs:
         """Return the names of all fabrics, sorted; costs a look at each file's head."""
         return sorted(self._index()["fabric"])
 
+    def fabric_words(self) -> dict[str, str]:
+        """Return every name and alias of a fabric with the name that it stands for."""
+        names = self.fabric_names()
+        return {**dict(zip(names, names, strict=True)), **self._aliases["fabric"]}
+
     def backstore_names(self) -> list[str]:
         """Return the names of all backstores, sorted, without their aliases."""
         return sorted(self._index()["backstore"])

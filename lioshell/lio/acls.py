@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lioshell.errors import ConflictError, NotFoundError
 from lioshell.lio.groups import ParameterGroup
+from lioshell.lio.wwns import configfs_wwn
 from lioshell.model.names import numbered
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class NodeAcl:
         self._lio = lio
         self.spec = spec
         self.wwn = wwn
-        self.path = f"{tpg_path}/acls/{wwn}"
+        self.path = f"{tpg_path}/acls/{configfs_wwn(spec, wwn)}"
 
     def group(self, name: str) -> ParameterGroup:
         """Return a group of the ACL: attribute, parameter or auth."""

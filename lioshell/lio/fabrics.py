@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lioshell.errors import ConflictError, KernelError, NotFoundError
 from lioshell.lio.groups import ParameterGroup
 from lioshell.lio.tpgs import Tpg
+from lioshell.lio.wwns import configfs_wwn, is_listed, tree_wwn
 from lioshell.model.names import generate_wwn, normalise_wwn, numbered
 
 if TYPE_CHECKING:
@@ -30,11 +31,17 @@ class Fabric:
         """Whether the fabric's folder is there; listing never makes it."""
         return self._lio.configfs.is_dir(self.path)
 
+    @property
+    def is_listed(self) -> bool:
+        """Whether this machine has what the fabric runs on, or targets of it all the same."""
+        return is_listed(self.spec, self._lio.kernel.system) or bool(self.targets())
+
     def targets(self) -> list[str]:
         """Return the WWNs of all targets, unsorted."""
         if not self.exists:
             return []
-        return [n for n in self._lio.configfs.folders(self.path) if n != "discovery_auth"]
+        names = self._lio.configfs.folders(self.path)
+        return [tree_wwn(self.spec, name) for name in names if name != "discovery_auth"]
 
     def target(self, wwn: str) -> Target:
         """Return a target, or raise NotFoundError."""
@@ -111,7 +118,7 @@ class Target:
         self._lio = lio
         self.spec = spec
         self.wwn = wwn
-        self.path = f"{spec.group}/{wwn}"
+        self.path = f"{spec.group}/{configfs_wwn(spec, wwn)}"
         self.tree_path = f"/{spec.name}/{wwn}"
 
     def tpg_tags(self) -> list[int]:

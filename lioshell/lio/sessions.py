@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lioshell.errors import KernelError, NotFoundError, SpecError
 from lioshell.lio.fabrics import Fabric
 from lioshell.lio.tpgs import Tpg
+from lioshell.lio.wwns import tree_wwn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,7 +133,7 @@ def tpg_at(lio: Lio, path: str) -> Tpg:
             # Another fabric's broken file is not asked for.
             continue
         if spec.group == group:
-            return Tpg(lio, spec, wwn, int(name.removeprefix("tpgt_")))
+            return Tpg(lio, spec, tree_wwn(spec, wwn), int(name.removeprefix("tpgt_")))
     raise NotFoundError(
         f"{path} belongs to a fabric that no spec describes",
         hint="Add a spec for it in /etc/lioshell/specs.d",

@@ -10,6 +10,7 @@ from lioshell.lio.acls import NodeAcl
 from lioshell.lio.groups import ParameterGroup
 from lioshell.lio.luns import Lun
 from lioshell.lio.portals import Portal, configfs_name
+from lioshell.lio.wwns import configfs_wwn, tree_wwn
 from lioshell.model.names import normalise_wwn, numbered
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Tpg:
         self.spec = spec
         self.wwn = wwn
         self.tag = tag
-        self.path = f"{spec.group}/{wwn}/tpgt_{tag}"
+        self.path = f"{spec.group}/{configfs_wwn(spec, wwn)}/tpgt_{tag}"
         self.tree_path = f"/{spec.name}/{wwn}" + (f"/tpg{tag}" if spec.has("tpgts") else "")
 
     @property
@@ -152,7 +153,8 @@ class Tpg:
         """Return the initiators that have an ACL, unsorted."""
         if not self.spec.has("acls"):
             return []
-        return self._lio.configfs.folders(f"{self.path}/acls")
+        names = self._lio.configfs.folders(f"{self.path}/acls")
+        return [tree_wwn(self.spec, name) for name in names]
 
     def acl(self, wwn: str) -> NodeAcl:
         """Return an ACL, or raise NotFoundError."""

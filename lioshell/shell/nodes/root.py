@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, ClassVar
 
-from lioshell.errors import PartialError
+from lioshell.errors import NotFoundError, PartialError, SpecError
+from lioshell.lio.fabrics import Fabric
 from lioshell.shell.common_commands import ShellNode
 from lioshell.shell.values import boolean
 from lioshell.specs import Parameter
@@ -30,8 +32,20 @@ class RootNode(ShellNode):
     }
 
     def child_names(self) -> list[str]:
-        """List backstores first, then the fabrics."""
-        return ["backstores", *sorted(self.lio.specs.fabric_names())]
+        """List backstores first, then the fabrics that this machine has something for."""
+        names = self.lio.specs.fabric_names()
+        return ["backstores", *(name for name in names if self._is_listed(name))]
+
+    def _is_listed(self, fabric: str) -> bool:
+        try:
+            return Fabric(self.lio, self.lio.specs.fabric(fabric)).is_listed
+        except SpecError:
+            # Its node says what is wrong with it.
+            return True
+
+    def aliases(self) -> dict[str, str]:
+        """Return the older names of fabrics, and those that are not listed."""
+        return self.lio.specs.fabric_words()
 
     def child(self, name: str) -> Node | None:
         """Return backstores or a fabric."""
@@ -39,9 +53,9 @@ class RootNode(ShellNode):
             from lioshell.shell.nodes.backstores import BackstoresNode
 
             return BackstoresNode(name, self, self.session)
-        if name in self.lio.specs.fabric_names():
-            from lioshell.shell.nodes.fabric import FabricNode
+        from lioshell.shell.nodes.fabric import FabricNode
 
+        with contextlib.suppress(NotFoundError):  # no fabric, and no node either
             return FabricNode(self, self.session, self.lio.specs.fabric(name))
         return None
 

@@ -37,7 +37,7 @@ def accepted(shell, line):
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("/", ["/backstores/", "/iscsi/", "/loopback"]),
+        ("/", ["/backstores/", "/iscsi/", "/loopback", "/vhost"]),
         ("/back", ["/backstores/"]),
         ("back", ["backstores/"]),
         ("backstores/f", ["backstores/fileio/"]),

@@ -203,10 +203,10 @@ def test_the_portal_of_all_addresses_is_named_where_it_is_in_the_way(built):
 
 
 def test_depth_of_a_listing(built):
-    assert len(built.run("ls / 1").splitlines()) == 4
-    assert len(built.run("ls depth=1").splitlines()) == 4
+    assert len(built.run("ls / 1").splitlines()) == 5
+    assert len(built.run("ls depth=1").splitlines()) == 5
     built.run("set global tree_max_depth=1")
-    assert len(built.run("ls").splitlines()) == 4
+    assert len(built.run("ls").splitlines()) == 5
     assert len(built.run("ls / 0").splitlines()) > 10
 
 
