@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TextIO
 
 from lioshell.render import layout
-from lioshell.render.tree import Span, TreeItem, tree_data, tree_lines
+from lioshell.render.tree import AS_TARGETCLI, Span, TreeItem, TreeLook, tree_data, tree_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -54,6 +54,7 @@ class Output:
         self.verbose = verbose
         self._messages: list[str] = []
         self._result: object = None
+        self._many: dict[str, object] = {}
 
     # The answer
 
@@ -81,12 +82,12 @@ class Output:
         for spans in layout.page(blocks, self._fold_width):
             self._show(spans)
 
-    def tree(self, item: TreeItem) -> None:
+    def tree(self, item: TreeItem, look: TreeLook = AS_TARGETCLI) -> None:
         """Show a tree."""
         if self.form != "text":
             self._result = tree_data(item)
             return
-        for spans in tree_lines(item, self._env.width):
+        for spans in tree_lines(item, self._env.width, look):
             self._show(spans)
 
     def fields(self, fields: dict[str, Any], *, title: str = "") -> None:
@@ -118,6 +119,11 @@ class Output:
         for spans in layout.columns(columns, rows, self._fold_width):
             self._show(spans)
 
+    def one_of_many(self, name: str) -> None:
+        """Note the answer so far as that of one of several objects; `finish` prints them all."""
+        self._many[name] = self._result
+        self._result = None
+
     def finish(self, line: str) -> None:
         """Print the document of one command line, in JSON or YAML."""
         if self.form == "text":
@@ -125,10 +131,10 @@ class Output:
         document = {
             "schema": SCHEMA,
             "command": line,
-            "result": self._result,
+            "result": self._many or self._result,
             "messages": self._messages,
         }
-        self._messages, self._result = [], None
+        self._messages, self._result, self._many = [], None, {}
         self._document(document, self._env.stdout)
 
     # Everything else
@@ -145,7 +151,7 @@ class Output:
 
     def error(self, error: LioshellError, where: str = "") -> None:
         """Show an error: what failed and why, then what to type next."""
-        self._messages, self._result = [], None
+        self._messages, self._result, self._many = [], None, {}
         if self.form != "text":
             document: dict[str, Any] = {
                 "code": error.code,

@@ -29,22 +29,38 @@ class Span(NamedTuple):
     style: str
 
 
-def tree_lines(item: TreeItem, width: int) -> Iterator[list[Span]]:
+class TreeLook(NamedTuple):
+    """How a tree is drawn: o- or +-, with summaries or without, with its root or without."""
+
+    round_nodes: bool = True
+    summaries: bool = True
+    root: bool = True
+
+
+AS_TARGETCLI = TreeLook()
+
+
+def tree_lines(item: TreeItem, width: int, look: TreeLook = AS_TARGETCLI) -> Iterator[list[Span]]:
     """Yield the lines of a tree, each as wide as `width` columns where its names allow."""
     width = min(width, MAX_WIDTH)
-    yield _line("", item, width)
-    yield from _branches("  ", item.children, width)
+    if look.root:
+        yield _line("", item, width, look)
+    yield from _branches("  " if look.root else "", item.children, width, look)
 
 
-def _branches(guides: str, items: list[TreeItem], width: int) -> Iterator[list[Span]]:
+def _branches(
+    guides: str, items: list[TreeItem], width: int, look: TreeLook
+) -> Iterator[list[Span]]:
     for position, item in enumerate(items):
-        yield _line(guides, item, width)
+        yield _line(guides, item, width, look)
         last = position == len(items) - 1
-        yield from _branches(guides + ("  " if last else "| "), item.children, width)
+        yield from _branches(guides + ("  " if last else "| "), item.children, width, look)
 
 
-def _line(guides: str, item: TreeItem, width: int) -> list[Span]:
-    head = f"{guides}o- "
+def _line(guides: str, item: TreeItem, width: int, look: TreeLook) -> list[Span]:
+    head = f"{guides}{'o' if look.round_nodes else '+'}- "
+    if not look.summaries:
+        return [Span(head, "guide"), Span(item.name, "name")]
     tail = f"[{item.summary}]"
     dots = width - len(head) - len(item.name) - len(tail) - 2
     fill = "." * max(dots, _MIN_DOTS)

@@ -6,8 +6,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, ClassVar
 
-from lioshell.errors import KernelError, NotFoundError
+from lioshell.errors import KernelError, NotFoundError, UsageError
 from lioshell.render.layout import Block
+from lioshell.render.tree import TreeLook
 from lioshell.shell import command_help, suggestions, watching
 from lioshell.shell.node import Node
 from lioshell.shell.values import number
@@ -39,6 +40,10 @@ class ShellNode(Node):
             Parameter("interval_s", "seconds", "Time from one run to the next", required=True),
             Parameter("command", "line", "The rest of the line", required=True),
         ),
+        "bookmarks": (
+            Parameter("action", "enum", "What to do", "show", values=("show", "add", "del", "go")),
+            Parameter("bookmark", "string", "The bookmark's name"),
+        ),
         "help": (Parameter("topic", "string", "A command of this node"),),
     }
 
@@ -49,11 +54,18 @@ class ShellNode(Node):
             ls
             ls /backstores 1
         """
-        node = self if path is None else self.session.node_at(path, self)
+        nodes = [self] if path is None else self.session.nodes_at(path, self)
         levels = (
             self.session.prefs.number("tree_max_depth") if depth is None else number(depth, "depth")
         )
-        self.out.tree(node.tree_item(levels or None))
+        prefs = self.session.prefs
+        look = TreeLook(
+            *map(prefs.flag, ("tree_round_nodes", "tree_status_mode", "tree_show_root"))
+        )
+        for node in nodes:
+            self.out.tree(node.tree_item(levels or None), look)
+            if len(nodes) > 1:
+                self.out.one_of_many(node.path)
 
     def ui_command_cd(self, path: str | None = None) -> Node:
         """Go to PATH; `cd <` goes back, `cd >` forward.
@@ -70,6 +82,47 @@ class ShellNode(Node):
         if path in ("<", ">"):
             return self.session.history_step(-1 if path == "<" else 1)
         return self.session.node_at(path, self)
+
+    def ui_command_bookmarks(
+        self, action: str = "show", bookmark: str | None = None
+    ) -> Node | None:
+        """Keep places of the tree by a name: ACTION is show, add, del or go.
+
+        `@NAME` stands for the path wherever one is typed; @last is the object created last.
+
+        Examples:
+            bookmarks
+            bookmarks add here
+        """
+        marks = self.session.bookmarks
+        if action == "show" and bookmark is None:
+            self.out.fields({f"@{name}": path for name, path in marks.all().items()})
+            return None
+        if action not in ("add", "del", "go", "show") or bookmark is None:
+            raise UsageError(
+                f"bookmarks: {action!r} {'needs a name' if bookmark is None else 'is unknown'}",
+                hint="As in: bookmarks add NAME, bookmarks go NAME, bookmarks del NAME",
+            )
+        name = bookmark.removeprefix("@")
+        if action == "add":
+            marks.add(name, self.path)
+            self.out.say(f"Bookmarked {self.path} as @{name}.")
+        elif action == "del":
+            marks.delete(name)
+            self.out.say(f"Deleted bookmark @{name}.")
+        elif action == "show":
+            self.out.fields({f"@{name}": marks.path_of(name)})
+        else:
+            return self.session.node_at(f"@{name}", self)
+        return None
+
+    def ui_command_refresh(self) -> None:
+        """Look at the kernel again; every command does that by itself.
+
+        Examples:
+            refresh
+        """
+        self.out.say(f"{self.path} is always shown as the kernel has it.")
 
     def ui_command_pwd(self) -> None:
         """Show the path of this node.

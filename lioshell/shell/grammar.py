@@ -24,13 +24,49 @@ class Word(NamedTuple):
     """One word of a line.
 
     `text` is what it means, `start` and `end` the columns that it stands in, `plain` how many of
-    its first characters were neither quoted nor escaped.
+    its first characters were neither quoted nor escaped; `stars` are the places in `text` of each *
+    that was not, and so stands for any characters of a name.
     """
 
     text: str
     start: int
     end: int
     plain: int
+    stars: tuple[int, ...] = ()
+
+    @property
+    def value(self) -> str:
+        """The text, as a Pattern where it has a star."""
+        return Pattern.of(self.text, self.stars) if self.stars else self.text
+
+
+class Pattern(str):
+    """A text in which some * stand for any characters; to all else it is a text like any other."""
+
+    __slots__ = ("stars",)
+    stars: tuple[int, ...]
+
+    @classmethod
+    def of(cls, text: str, stars: Iterable[int]) -> Pattern:
+        """Return a text with the places of its stars."""
+        made = cls(text)
+        made.stars = tuple(stars)
+        return made
+
+    def components(self) -> list[tuple[str, re.Pattern[str] | None]]:
+        """Return the components between slashes; for one with a star, what its names match."""
+        found: list[tuple[str, re.Pattern[str] | None]] = []
+        begin = 0
+        for name in self.split("/"):
+            stars = [star - begin for star in self.stars if begin <= star < begin + len(name)]
+            begin += len(name) + 1
+            parts, last = [], 0
+            for star in stars:
+                parts += [re.escape(name[last:star]), ".*"]
+                last = star + 1
+            pattern = "".join([*parts, re.escape(name[last:])])
+            found.append((name, re.compile(pattern, re.DOTALL) if stars else None))
+        return found
 
 
 class GrammarError(UsageError):
@@ -100,6 +136,7 @@ class _Scanner:
         line, start = self._line, self._position
         text: list[str] = []
         plain: int | None = None
+        stars: list[int] = []
         while self._position < len(line) and not line[self._position].isspace():
             char = line[self._position]
             if char in "\"'\\":
@@ -109,9 +146,12 @@ class _Scanner:
                 else:
                     self._read_quoted(text)
             else:
+                if char == "*":
+                    stars.append(len(text))
                 text.append(char)
                 self._position += 1
-        return Word("".join(text), start, self._position, len(text) if plain is None else plain)
+        unquoted = len(text) if plain is None else plain
+        return Word("".join(text), start, self._position, unquoted, tuple(stars))
 
     def _read_escape(self, text: list[str]) -> None:
         line, position = self._line, self._position
@@ -155,7 +195,9 @@ def named_value(word: Word) -> tuple[str, str] | None:
     match = _NAMED.match(word.text)
     if match is None or match.end() > word.plain:
         return None
-    return match[1], word.text[match.end() :]
+    begin = match.end()
+    value, stars = word.text[begin:], [star - begin for star in word.stars if star >= begin]
+    return match[1], Pattern.of(value, stars) if stars else value
 
 
 def arguments(words: list[Word], line: str) -> tuple[list[str], dict[str, str]]:
@@ -165,7 +207,7 @@ def arguments(words: list[Word], line: str) -> tuple[list[str], dict[str, str]]:
     for word in words:
         pair = named_value(word)
         if pair is None:
-            positional.append(word.text)
+            positional.append(word.value)
             continue
         name, value = pair
         if name in named:
@@ -177,11 +219,17 @@ def arguments(words: list[Word], line: str) -> tuple[list[str], dict[str, str]]:
 
 
 def words_of(texts: Iterable[str]) -> tuple[list[Word], str]:
-    """Return words that the calling shell has unquoted already, and a line that says the same."""
+    """Return words that the calling shell has unquoted already, and a line that says the same.
+
+    What was quoted for that shell is not known any more: each * is a star.
+    """
     words, parts, column = [], [], 0
     for text in texts:
-        part = quote(text)
-        words.append(Word(text, column, column + len(part), len(text)))
+        # Its stars stay outside of the quotes.
+        pieces = (quote(piece) if piece else "" for piece in text.split("*"))
+        part = "*".join(pieces) if text else quote(text)
+        stars = tuple(place for place, char in enumerate(text) if char == "*")
+        words.append(Word(text, column, column + len(part), len(text), stars))
         parts.append(part)
         column += len(part) + 1
     return words, " ".join(parts)
@@ -189,7 +237,7 @@ def words_of(texts: Iterable[str]) -> tuple[list[Word], str]:
 
 def quote(text: str) -> str:
     """Return a text as one word of a line."""
-    if text and not re.search(r"[\s'\"\\]", text) and not text.startswith("#"):
+    if text and not re.search(r"[\s'\"\\*]", text) and not text.startswith("#"):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 
 NO_SUMMARY = "..."
-_NOT_OURS = frozenset(("bookmarks",))
-"""Commands of configshell's node that need its shell."""
 
 
 class Node(ConfigNode):
@@ -123,10 +121,6 @@ class Node(ConfigNode):
         return TreeItem(self.name, self.path, summary, healthy, children)
 
     # Commands
-
-    def list_commands(self) -> tuple[str, ...]:
-        """Return the names of the commands, without those of configshell that are not ours."""
-        return tuple(name for name in super().list_commands() if name not in _NOT_OURS)
 
     def check(self, command: str, positional: list[str], named: dict[str, str]) -> None:
         """Raise UsageError unless there is such a command and its parameters fit."""

@@ -1,57 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Preferences: the `global` group, kept as JSON in the user's state folder.
 
-The names and defaults are targetcli's. They are written only when one is set, to a temporary file
-that is renamed, so that a concurrent reader never sees half of them.
+They are written only when one is set, under a lock and to a temporary file that is renamed, so that
+a concurrent reader never sees half of them and no change of another shell is undone.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from lioshell.errors import HostError, NotFoundError, UsageError
+from lioshell.shell.known_preferences import PREFERENCES, Preference
 from lioshell.shell.values import boolean, number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
-
-class Preference(NamedTuple):
-    """One preference; `kind` is bool, int or enum, whose words are `values`."""
-
-    kind: str
-    default: bool | int | str
-    help: str
-    values: tuple[str, ...] = ()
-
-
-PREFERENCES = {
-    "auto_add_default_portal": Preference(
-        "bool", True, "A new TPG listens on every address, port 3260."
-    ),
-    "auto_add_mapped_luns": Preference(
-        "bool", True, "New LUNs are mapped for every initiator, and new initiators see every LUN."
-    ),
-    "auto_cd_after_create": Preference("bool", False, "Go to an object after creating it."),
-    "auto_enable_tpgt": Preference("bool", True, "A new TPG is enabled at once."),
-    "auto_save_on_exit": Preference("bool", True, "An interactive session saves when it ends."),
-    "complete_while_typing": Preference(
-        "bool", False, "Completions are offered while one types, and not with Tab only."
-    ),
-    "confirm_destructive": Preference(
-        "bool", True, "The prompt asks before a command that takes something away."
-    ),
-    "editing_mode": Preference("enum", "emacs", "Keys of the line editor.", values=("emacs", "vi")),
-    "export_backstore_name_as_model": Preference(
-        "bool", True, "Initiators see a storage object's name as the disk's model."
-    ),
-    "pager": Preference(
-        "bool", True, "An answer longer than the screen is shown in $PAGER, or less."
-    ),
-    "prompt_length": Preference("int", 30, "Longest path in the prompt; 0 means no limit."),
-    "tree_max_depth": Preference("int", 0, "Levels that ls shows; 0 means all."),
-}
+__all__ = ["PREFERENCES", "Preference", "Preferences"]
+_BOOKMARKS = "bookmarks"
+_LARGEST = 2**31 - 1
 
 
 class Preferences:
@@ -89,29 +59,42 @@ class Preferences:
         `keep` False changes them for this run only.
         """
         parsed = {name: self._parse(name, text) for name, text in values.items()}
-        current: dict[str, object] = {**self._read(), **parsed}
         if keep:
-            self._write(current)
-        self._values = current
+            self._change(parsed)
+        else:
+            self._values = {**self._load(), **parsed}
+
+    def bookmarks(self) -> dict[str, str]:
+        """Return the bookmarks: names and paths."""
+        kept = self._load().get(_BOOKMARKS)
+        pairs = kept.items() if isinstance(kept, dict) else ()
+        return {name: path for name, path in pairs if isinstance(path, str)}
+
+    def set_bookmarks(self, bookmarks: dict[str, str]) -> None:
+        """Keep the bookmarks; raises HostError or UsageError."""
+        self._change({_BOOKMARKS: bookmarks})
 
     def _text(self, name: str) -> str:
         self._known(name)
-        return str(self._value(name)).lower()
+        value = self._value(name)
+        return str(value).lower() if isinstance(value, bool) else str(value)
 
     def _value(self, name: str) -> bool | int | str:
         value, known = self._load().get(name), PREFERENCES[name]
-        if known.kind == "enum":
-            return value if isinstance(value, str) and value in known.values else known.default
-        return value if isinstance(value, int) else known.default
+        if not isinstance(value, bool | int | str) or type(value) is not type(known.default):
+            return known.default
+        return known.default if known.values and value not in known.values else value
 
     def _parse(self, name: str, text: str) -> bool | int | str:
         known = self._known(name)
         if known.kind == "bool":
             return boolean(text, name)
         if known.kind == "int":
+            if number(text, name) > _LARGEST:
+                raise UsageError(f"{name}={text} is too much", hint=f"Give up to {_LARGEST}.")
             return number(text, name)
-        if text in known.values:
-            return text
+        if known.kind == "string" or text in known.values:
+            return str(text)
         words = " or ".join(known.values)
         raise UsageError(f"{name}={text!r} is none of its words", hint=f"Say {words}.")
 
@@ -155,19 +138,45 @@ class Preferences:
             hint=f"Mend or remove {self._path}",
         )
 
-    def _write(self, values: dict[str, object]) -> None:
-        import json
-        import tempfile
-
+    def _change(self, values: Mapping[str, object]) -> None:
+        """Replace some values in the file as it is now, and no other: two shells may do so."""
+        folder = os.path.dirname(self._path)
         try:
-            os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-            with tempfile.NamedTemporaryFile(
-                "w", dir=os.path.dirname(self._path), delete=False, encoding="utf-8"
-            ) as file:
-                json.dump(values, file, indent=2, sort_keys=True)
-            os.replace(file.name, self._path)
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            with _locked(folder):
+                current: dict[str, object] = {**self._read(), **values}
+                self._write(current)
         except OSError as error:
             raise HostError(
                 f"The preferences cannot be kept: {os.strerror(error.errno or 0)}",
-                hint=f"Check {os.path.dirname(self._path)}",
+                hint=f"Check {folder}",
             ) from error
+        self._values = current
+
+    def _write(self, values: dict[str, object]) -> None:
+        """Write the file anew and rename it; a failure leaves the old one, and no other."""
+        import json
+        import tempfile
+
+        with tempfile.NamedTemporaryFile(
+            "w", dir=os.path.dirname(self._path), delete=False, encoding="utf-8"
+        ) as file:
+            try:
+                json.dump(values, file, indent=2, sort_keys=True)
+                file.flush()
+                os.fsync(file.fileno())
+                os.replace(file.name, self._path)
+            except OSError:
+                os.unlink(file.name)
+                raise
+
+
+@contextlib.contextmanager
+def _locked(folder: str) -> Iterator[None]:
+    """Be the only one that changes the preferences in a folder."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

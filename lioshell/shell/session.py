@@ -14,7 +14,8 @@ from lioshell.errors import (
     NotFoundError,
     UsageError,
 )
-from lioshell.shell import grammar, suggestions
+from lioshell.shell import grammar, many, paths, suggestions
+from lioshell.shell.bookmarks import Bookmarks
 from lioshell.shell.common_commands import EXIT, GLOBAL
 from lioshell.shell.configshell_node import NullLog
 from lioshell.shell.node import is_component
@@ -37,7 +38,10 @@ if TYPE_CHECKING:
     from lioshell.shell.node import Node
 
 _READING = frozenset(
-    ("ls", "cd", "pwd", "help", "get", "info", "status", "exit", "version", "watch")
+    (
+        *("ls", "cd", "pwd", "help", "get", "info", "status", "exit", "version", "watch"),
+        *("refresh", "bookmarks", "sessions"),
+    )
 )
 """Commands that change nothing and so need neither root nor the lock."""
 
@@ -78,6 +82,7 @@ class Session:
         self.confirm: Callable[[Impact], bool] | None = None
         """Shows what would vanish and asks; None where nobody can be asked."""
         self.prefs = Preferences(env.state_dir, out.note)
+        self.bookmarks = Bookmarks(self.prefs)
         self.screen = Screen()
         self.changed = False
         self._lock = lock
@@ -102,13 +107,15 @@ class Session:
         """Run the words of a line; raises LioshellError."""
         self.hosting.refresh()
         self._look_around(words)
-        node, command, rest = self.resolve(words)
+        nodes, command, rest = self.resolve_all(words)
         leaving = False
-        if not command:
-            self._go(node)
+        if not command and len(nodes) == 1:
+            self._go(nodes[0])
         else:
+            # As in targetcli, * alone lists.
+            command = command or "ls"
             positional, named = _arguments(command, rest, line)
-            result = self._run(node, command, positional, named)
+            result = self._run(nodes, command, positional, named)
             if result is not None and result != EXIT:
                 self._go(result)
             self._leave_what_is_gone()
@@ -117,28 +124,31 @@ class Session:
             self.out.finish(redacted(line))
         return not leaving
 
-    def _run(self, node: Node, command: str, positional: list[str], named: dict[str, str]) -> Any:
+    def _run(
+        self, nodes: list[Node], command: str, positional: list[str], named: dict[str, str]
+    ) -> Any:
         try:
-            return self._run_locked(node, command, positional, named)
+            return self._run_locked(nodes, command, positional, named)
         except LioshellError as error:
             # No error leaves its reader alone.
-            error.hint = error.hint or f"See how it is used with: {node.path} help {command}"
+            error.hint = error.hint or f"See how it is used with: {nodes[0].path} help {command}"
             raise
 
     def _run_locked(
-        self, node: Node, command: str, positional: list[str], named: dict[str, str]
+        self, nodes: list[Node], command: str, positional: list[str], named: dict[str, str]
     ) -> Any:
-        if _only_reads(command, positional, named) or self.lio.dry_run:
-            if command in _NOT_PAGED:
-                return node.run(command, positional, named)
-            with self.screen.paged():
-                return node.run(command, positional, named)
-        # A mistyped command is told as such to who is not root, and waits for nobody.
-        node.check(command, positional, named)
+        reads = _only_reads(command, positional, named)
+        if reads or self.lio.dry_run:
+            paged = contextlib.nullcontext() if command in _NOT_PAGED else self.screen.paged()
+            with paged:
+                return many.run(self, nodes, command, positional, named, changes=not reads)
+        for node in nodes:
+            # A mistyped command is told as such to who is not root, and waits for nobody.
+            node.check(command, positional, named)
         self.lio.kernel.system.require_root()
         with self._lock(command):
             try:
-                result = node.run(command, positional, named)
+                result = many.run(self, nodes, command, positional, named, changes=True)
             except _BEFORE_THE_FIRST_CHANGE:
                 raise
             except BaseException:
@@ -149,7 +159,12 @@ class Session:
             return result
 
     def resolve(self, words: list[grammar.Word]) -> tuple[Node, str, list[grammar.Word]]:
-        """Return the node, the command and the remaining words of a line.
+        """Return the node, or the first of several, the command and the words behind it."""
+        nodes, command, rest = self.resolve_all(words)
+        return nodes[0], command, rest
+
+    def resolve_all(self, words: list[grammar.Word]) -> tuple[list[Node], str, list[grammar.Word]]:
+        """Return the nodes, the command and the remaining words of a line.
 
         The command is empty for a line of a path alone, which goes there; `/saveconfig` means
         `/ saveconfig`. A path with anything behind it that is no command is never a mere `cd`.
@@ -159,25 +174,25 @@ class Session:
             first.text not in self.node.list_commands()
             and grammar.named_value(first) is None
             and is_component(first.text)
-            and self.node.child(first.text) is not None
+            and (bool(first.stars) or self.node.child(first.text) is not None)
         )
         if not is_path:
             if not first.text:
                 raise UsageError("The command is empty", hint="Give a path or a command.")
-            return self.node, first.text, rest
+            return [self.node], first.text, rest
         try:
-            node = self.node_at(first.text, self.node)
+            nodes = self.nodes_at(first.value, self.node)
         except NotFoundError:
             parent, _, name = first.text.rpartition("/")
             above = self._node_or_none(parent or "/") if name else None
             if above is None or name not in above.list_commands():
                 raise
-            return above, name, rest
+            return [above], name, rest
         if not rest:
-            return node, "", []
+            return nodes, "", []
         if not rest[0].text:
             raise UsageError("The command is empty", hint=f"See them with: {first.text} help")
-        return node, rest[0].text, rest[1:]
+        return nodes, rest[0].text, rest[1:]
 
     def _node_or_none(self, path: str) -> Node | None:
         try:
@@ -209,11 +224,17 @@ class Session:
 
     def node_at(self, path: str, here: Node) -> Node:
         """Return the node at a path; raises NotFoundError, UsageError."""
-        if path.startswith("@"):
-            raise UsageError(f"There is no bookmark {path}", hint="Give the path.")
-        if not path:
-            raise UsageError("The path is empty", hint="Give a path such as /iscsi or ..")
-        return here.get_node(path)
+        found = self.nodes_at(path, here)
+        if len(found) > 1:
+            raise UsageError(
+                f"{path} means {len(found)} places: {found[0].path}, {found[1].path}, ...",
+                hint="Name one of them.",
+            )
+        return found[0]
+
+    def nodes_at(self, path: str, here: Node) -> list[Node]:
+        """Return the nodes at a path, several for a *; raises NotFoundError, UsageError."""
+        return paths.nodes_at(path, here, self.bookmarks)
 
     def before_removal(self, impact: Impact) -> None:
         """Let a destructive command go on, or raise an error before its first step.
@@ -281,7 +302,8 @@ class Session:
         )
 
     def after_create(self, node: Node) -> Node | None:
-        """Return a new node if the preference wants to go there."""
+        """Remember a new node as @last, and return it if the preference wants to go there."""
+        self.bookmarks.created(node.path)
         if not self.prefs.flag("auto_cd_after_create"):
             return None
         self.out.say(f"Entering new node {node.path}.")

@@ -87,3 +87,54 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(HostError):
         Preferences(str(tmp_path / "file"), pytest.fail).set_all({"prompt_length": "1"})
+
+
+def test_every_preference_of_targetcli_is_there(shell):
+    shown = shell.run("get global")
+    for name, default in {
+        "auto_add_default_portal": "true",
+        "auto_add_mapped_luns": "true",
+        "auto_cd_after_create": "false",
+        "auto_enable_tpgt": "true",
+        "auto_save_on_exit": "true",
+        "auto_use_daemon": "false",
+        "daemon_use_batch_mode": "false",
+        "export_backstore_name_as_model": "true",
+        "max_backup_files": "10",
+        "color_mode": "true",
+        "color_default": "none",
+        "color_path": "magenta",
+        "color_command": "cyan",
+        "color_parameter": "magenta",
+        "color_keyword": "cyan",
+        "loglevel_console": "info",
+        "loglevel_file": "debug",
+        "prompt_length": "30",
+        "tree_max_depth": "0",
+        "tree_status_mode": "true",
+        "tree_round_nodes": "true",
+        "tree_show_root": "true",
+    }.items():
+        assert f"{name}={default}" in shown
+
+
+def test_the_look_of_the_tree(shell):
+    assert shell.run("ls / 1").splitlines()[0].startswith("o- / ....")
+    shell.run("set global tree_round_nodes=false")
+    assert shell.run("ls / 1").splitlines()[1].startswith("  +- backstores ....")
+    shell.run("set global tree_status_mode=false")
+    assert shell.run("ls / 1").splitlines()[:2] == ["+- /", "  +- backstores"]
+    shell.run("set global tree_show_root=false")
+    assert shell.run("ls / 1").splitlines()[0] == "+- backstores"
+
+
+def test_two_shells_do_not_undo_each_others_changes(shell, specs):
+    other = type(shell)(shell.folder, specs)
+    assert "30" in other.run("get global prompt_length")
+    shell.run("set global prompt_length=40")
+    other.run("set global tree_max_depth=2", "bookmarks add here")
+    shell.run("set global color_path=red")
+    third = type(shell)(shell.folder, specs)
+    assert "=40" in third.run("get global prompt_length")
+    assert "=2" in third.run("get global tree_max_depth")
+    assert "@here" in third.run("bookmarks")

@@ -48,7 +48,7 @@ def test_cd_alone_goes_to_the_root_and_up_stays_there(built):
     [
         "/backstores/fileio delte disk1",
         "/backstores/fileio %s delete",
-        "backstores/* ls",
+        "backstores/x* ls",
         "/iscsi 'create'x y",
         f"{TPG} luns create",
         "/backstores/fileio ''",
@@ -56,7 +56,7 @@ def test_cd_alone_goes_to_the_root_and_up_stays_there(built):
         "nosuch/ ls",
         "/iscsi/nosuch/tpg1 ls",
         "/savconfig",
-        "@last",
+        "@nosuch",
         "''",
         "cd ''",
     ],
