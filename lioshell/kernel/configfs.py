@@ -43,6 +43,15 @@ class RealConfigfs:
         """Return the names of the folders in a folder."""
         return self._scan(path, links=False)
 
+    def folder_numbers(self, path: str) -> dict[str, int]:
+        """Return the folders in a folder with their inode numbers."""
+        full = self._full(path)
+        try:
+            with os.scandir(full) as entries:
+                return {e.name: e.inode() for e in entries if e.is_dir(follow_symlinks=False)}
+        except OSError as error:
+            raise _failure("listdir", full, error) from error
+
     def links(self, path: str) -> list[str]:
         """Return the names of the symbolic links in a folder."""
         return self._scan(path, links=True)

@@ -79,6 +79,16 @@ class DryRunConfigfs:
         made = [n for n in self._imagined_below(path) if self._made.get(base + n) is _FOLDER]
         return [*self._real_below(path, self._configfs.folders), *made]
 
+    def folder_numbers(self, path: str) -> dict[str, int]:
+        """Return real folders with their inode numbers, and imagined ones with none."""
+        found = dict.fromkeys(self.folders(path), 0)
+        if not self._is_imagined(path):
+            base = f"{path}/" if path else ""
+            real = self._configfs.folder_numbers(path)
+            there = [name for name in found if name in real and base + name not in self._made]
+            found |= {name: real[name] for name in there}
+        return found
+
     def links(self, path: str) -> list[str]:
         """Return real and imagined links."""
         base = f"{path}/" if path else ""

@@ -31,6 +31,13 @@ class ConfigfsPort(Protocol):
     def folders(self, path: str) -> list[str]:
         """Return the names of the folders in a folder; links are not among them (d_type)."""
 
+    def folder_numbers(self, path: str) -> dict[str, int]:
+        """Return the folders in a folder with their inode numbers (d_ino: no call per name).
+
+        A number is never given to another folder later (fs/configfs/inode.c, get_next_ino); 0 is
+        one that does not exist yet.
+        """
+
     def links(self, path: str) -> list[str]:
         """Return the names of the symbolic links in a folder (d_type: no call per name)."""
 

@@ -37,6 +37,7 @@ class TracedConfigfs:
         self.location = configfs.location
         self.listdir = configfs.listdir
         self.folders = configfs.folders
+        self.folder_numbers = configfs.folder_numbers
         self.links = configfs.links
         self.exists = configfs.exists
         self.is_dir = configfs.is_dir

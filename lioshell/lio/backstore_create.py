@@ -15,8 +15,8 @@ from lioshell.errors import (
     UsageError,
 )
 from lioshell.lio.backing_file import kernel_path, prepare_file
-from lioshell.lio.backing_use import refuse_second_use
-from lioshell.lio.backstores import StorageObject, find_storage_object, list_hbas
+from lioshell.lio.backing_use import learn, refuse_second_use, remember
+from lioshell.lio.backstores import StorageObject, known_storage_object
 from lioshell.lio.control_option import check_user_option, check_value
 from lioshell.model.names import check_object_name
 from lioshell.model.sizes import check_block_multiple
@@ -72,7 +72,7 @@ def create_fileio(
         _finish(steps, storage_object, wwn, model_alias=model_alias)
     if lio.dry_run:
         storage_object.planned_size_bytes = device.size_bytes if device else size_bytes
-    return storage_object
+    return _remembered(lio, storage_object)
 
 
 def create_block(
@@ -105,7 +105,7 @@ def create_block(
         steps.write(f"{base}/control", f"udev_path={dev}")
         steps.write(f"{base}/control", f"readonly={int(read_only)}")
         _finish(steps, storage_object, wwn, model_alias=model_alias)
-    return storage_object
+    return _remembered(lio, storage_object)
 
 
 def create_ramdisk(
@@ -127,7 +127,7 @@ def create_ramdisk(
         if nullio:
             steps.write(f"{storage_object.path}/control", "rd_nullio=1")
         _finish(steps, storage_object, wwn, model_alias=model_alias)
-    return storage_object
+    return _remembered(lio, storage_object)
 
 
 def create_pscsi(lio: Lio, name: str, dev: str) -> StorageObject:
@@ -154,7 +154,7 @@ def create_pscsi(lio: Lio, name: str, dev: str) -> StorageObject:
         )
         steps.write(f"{base}/udev_path", dev)
         steps.write(f"{base}/enable", "1")
-    return storage_object
+    return _remembered(lio, storage_object)
 
 
 def create_user(
@@ -201,16 +201,15 @@ def create_user(
             steps.write(f"{base}/control", option)
         # Before enable: a runner attaches at that moment and wants the identity.
         _finish(steps, storage_object, wwn, model_alias=False, serial_first=True)
-    return storage_object
+    return _remembered(lio, storage_object)
 
 
 def _begin(lio: Lio, plugin: str, name: str) -> None:
     """Check the name, and load the module; nothing is changed in configfs."""
     check_object_name(name)
-    try:
-        existing = find_storage_object(lio, plugin, name)
-    except NotFoundError:
-        existing = None
+    hbas = lio.index.hbas()
+    learn(lio, hbas)
+    existing = known_storage_object(lio, plugin, name, hbas)
     if existing is not None:
         raise ConflictError(
             f"{existing.tree_path} exists already",
@@ -223,7 +222,7 @@ def _begin(lio: Lio, plugin: str, name: str) -> None:
 def _make(lio: Lio, steps: Transaction, plugin: str, name: str) -> StorageObject:
     """Make an HBA with an index that no kind of backstore uses, and the object in it."""
     prefix = lio.specs.backstore(plugin).hba_prefix
-    used = {hba.rpartition("_")[2] for hba in list_hbas(lio)}
+    used = {hba.rpartition("_")[2] for hba in lio.index.hbas()}
     index = 0
     while True:
         while str(index) in used:
@@ -239,6 +238,12 @@ def _make(lio: Lio, steps: Transaction, plugin: str, name: str) -> StorageObject
         break
     storage_object = StorageObject(lio, plugin, f"{prefix}_{index}", name)
     steps.mkdir(storage_object.path)
+    return storage_object
+
+
+def _remembered(lio: Lio, storage_object: StorageObject) -> StorageObject:
+    """Return a new object that the index knows; in what was its folder before may be another."""
+    remember(lio, storage_object.hba, lio.index.hbas())
     return storage_object
 
 

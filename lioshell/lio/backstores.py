@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lioshell.errors import ConflictError, KernelError, NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
 
     from lioshell.lio.root import Lio
 
@@ -151,15 +151,9 @@ class StorageObject:
 
     def users(self) -> list[str]:
         """Return the configfs paths of the LUNs that export this object."""
-        configfs = self._lio.configfs
-        found = []
-        for fabric in self._lio.specs.fabric_names():
-            group = self._lio.specs.fabric(fabric).group
-            for lun_path in _all_luns(self._lio, group):
-                links = configfs.links(lun_path)
-                if any(configfs.readlink(f"{lun_path}/{link}") == self.path for link in links):
-                    found.append(lun_path)
-        return found
+        from lioshell.lio.exports import exports_of
+
+        return exports_of(self._lio, self)
 
     def delete(self) -> None:
         """Remove the object and its HBA; its LUNs have to be removed before.
@@ -188,20 +182,6 @@ class StorageObject:
             configfs.rmdir(f"core/{self.hba}")
 
 
-def _all_luns(lio: Lio, group: str) -> Iterator[str]:
-    configfs = lio.configfs
-    if not configfs.is_dir(group):
-        return
-    for wwn in configfs.folders(group):
-        if wwn == "discovery_auth":
-            continue
-        for tpg in configfs.folders(f"{group}/{wwn}"):
-            if tpg.startswith("tpgt_"):
-                luns = f"{group}/{wwn}/{tpg}/lun"
-                for lun in configfs.folders(luns):
-                    yield f"{luns}/{lun}"
-
-
 def list_hbas(lio: Lio) -> list[str]:
     """Return the names of all HBA folders, of every kind."""
     return [name for name in lio.configfs.folders("core") if name != "alua"]
@@ -218,28 +198,52 @@ def plugin_of(lio: Lio, hba: str) -> str | None:
 
 def list_storage_objects(lio: Lio, plugin: str) -> list[StorageObject]:
     """Return the storage objects of a plugin, unsorted; for user: of every subtype."""
-    prefix = lio.specs.backstore(plugin).hba_prefix + "_"
     return [
-        StorageObject(lio, plugin, hba, name)
+        storage_object
         for hba in list_hbas(lio)
-        if hba.startswith(prefix) and hba[len(prefix) :].isdigit()
-        for name in lio.configfs.folders(f"core/{hba}")
+        if _is_of(lio, plugin, hba)
+        for storage_object in storage_objects_in(lio, plugin, hba)
     ]
+
+
+def storage_objects_in(lio: Lio, plugin: str, hba: str) -> list[StorageObject]:
+    """Return the storage objects of one HBA folder, which a plugin's prefix begins."""
+    return [StorageObject(lio, plugin, hba, name) for name in lio.configfs.folders(f"core/{hba}")]
 
 
 def find_storage_object(lio: Lio, plugin: str, name: str) -> StorageObject:
     """Return a storage object by plugin and name, without reading the others.
 
-    Raises NotFoundError.
+    Raises NotFoundError, after a look for the name into every HBA folder.
     """
-    prefix = lio.specs.backstore(plugin).hba_prefix + "_"
-    for hba in list_hbas(lio):
-        if hba.startswith(prefix) and lio.configfs.is_dir(f"core/{hba}/{name}"):
+    hbas = lio.index.hbas()
+    found = known_storage_object(lio, plugin, name, hbas)
+    for hba in hbas if found is None else ():
+        if _is_of(lio, plugin, hba) and lio.configfs.is_dir(f"core/{hba}/{name}"):
             return StorageObject(lio, plugin, hba, name)
-    raise NotFoundError(
-        f"There is no storage object {name} in /backstores/{plugin}",
-        hint="See what there is with: ls /backstores",
-    )
+    if found is None:
+        raise NotFoundError(
+            f"There is no storage object {name} in /backstores/{plugin}",
+            hint="See what there is with: ls /backstores",
+        )
+    return found
+
+
+def known_storage_object(
+    lio: Lio, plugin: str, name: str, hbas: Mapping[str, int]
+) -> StorageObject | None:
+    """Return a storage object by plugin and name, None where neither the index nor a folder that it
+    does not know has it; `hbas` is what the index listed.
+    """
+    for hba in (*lio.index.named(hbas, name), *lio.index.unknown(hbas)):
+        if _is_of(lio, plugin, hba) and lio.configfs.is_dir(f"core/{hba}/{name}"):
+            return StorageObject(lio, plugin, hba, name)
+    return None
+
+
+def _is_of(lio: Lio, plugin: str, hba: str) -> bool:
+    prefix, _, number = hba.rpartition("_")
+    return prefix == lio.specs.backstore(plugin).hba_prefix and number.isdigit()
 
 
 def storage_object_at(lio: Lio, path: str) -> StorageObject:

@@ -7,6 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from lioshell.errors import HostError
+from lioshell.lio.object_index import ObjectIndex
 from lioshell.lio.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class Lio:
         """Nothing may be changed: backing files are not made either."""
         self.freed_devices: set[str] = set()
         """Devices that a dry run would have given up by now."""
+        self.index = ObjectIndex(kernel.configfs, kernel.run_dir, keep=not dry_run)
         self._running: list[Transaction] = []
 
     @property

@@ -111,13 +111,14 @@ class Tpg:
         Returns the LUN and the (initiator, mapped LUN) pairs made. Raises ConflictError when the
         number is taken or the object is exported by this TPG already.
         """
+        here = [lun for lun in storage_object.users() if lun.startswith(f"{self.path}/lun/")]
+        if here:
+            taken = here[0].rpartition("lun_")[2]
+            raise ConflictError(
+                f"{storage_object.tree_path} is LUN {taken} of {self.tree_path} already",
+                hint="One TPG exports an object once.",
+            )
         used = self.lun_indexes()
-        for taken in used:
-            if self.lun(taken).storage_object_path == storage_object.path:
-                raise ConflictError(
-                    f"{storage_object.tree_path} is LUN {taken} of {self.tree_path} already",
-                    hint="One TPG exports an object once.",
-                )
         explicit = index is not None
         if index is None:
             index = next(n for n in range(len(used) + 1) if n not in used)

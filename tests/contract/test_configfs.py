@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from .conftest import refused
 
 if TYPE_CHECKING:
-    from lioshell.kernel.ports import ConfigfsPort
+    from lioshell.kernel.ports import ConfigfsPort, Kernel
 
     from .conftest import Objects
 
@@ -33,6 +34,28 @@ def test_exists_and_kinds(configfs: ConfigfsPort, objects: Objects) -> None:
     assert "enable" not in configfs.folders(device)
     assert set(configfs.folders(device)) >= {"action", "alua", "attrib", "pr", "statistics", "wwn"}
     assert configfs.links(device) == []
+
+
+def test_folder_numbers(configfs: ConfigfsPort, kernel: Kernel, objects: Objects) -> None:
+    device = objects.ramdisk()
+    hba = device.rpartition("/")[0]
+    numbers = configfs.folder_numbers("core")
+    assert sorted(numbers) == sorted(configfs.folders("core"))
+    for name, number in numbers.items():
+        assert number == os.stat(f"{configfs.location}/core/{name}").st_ino
+    assert configfs.folder_numbers("core") == numbers
+    configfs.mkdir(f"{hba}/other")
+    configfs.rmdir(f"{hba}/other")
+    assert configfs.folder_numbers("core") == numbers
+    if kernel.simulated:
+        # Its file system may give a number twice.
+        return
+    seen = set()
+    for _ in range(20):
+        configfs.mkdir("core/rd_mcp_77")
+        seen.add(configfs.folder_numbers("core")["rd_mcp_77"])
+        configfs.rmdir("core/rd_mcp_77")
+    assert len(seen) == 20
 
 
 def test_modes(configfs: ConfigfsPort, objects: Objects) -> None:
