@@ -13,14 +13,13 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lioshell.errors import NotFoundError, SpecError
+from lioshell.errors import SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
-_HEAD_BYTES = 4096
-_SUFFIXES = (".yaml", ".yml")
+    from lioshell.spec_index import SpecIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +114,8 @@ class FabricSpec:
 class Specs:
     """All specs of some folders, each file parsed when its name is first asked for.
 
-    Of two files with one name the first counts (folders in their order, files by name), and the
-    other is a problem. A broken file is an error only for who asks for it.
+    Those of an administrator's own folders are parsed before any of their names is told: one that
+    is broken, or describes what another one does, is left out, and harms nothing else.
     """
 
     def __init__(
@@ -128,116 +127,79 @@ class Specs:
         """
         self._folders = default_folders() if folders is None else tuple(folders)
         self._cache_folder = cache_folder
-        self._files: dict[str, dict[str, str]] | None = None
-        self._aliases: dict[str, dict[str, str]] = {"fabric": {}, "backstore": {}}
-        self._problems: list[SpecError] = []
+        self._found: SpecIndex | None = None
         self._fabrics: dict[str, FabricSpec] = {}
         self._backstores: dict[str, BackstoreSpec] = {}
 
     def fabric_names(self) -> list[str]:
         """Return the names of all fabrics, sorted; costs a look at each file's head."""
-        return sorted(self._index()["fabric"])
+        return self._index().names("fabric")
 
     def fabric_words(self) -> dict[str, str]:
         """Return every name and alias of a fabric with the name that it stands for."""
-        names = self.fabric_names()
-        return {**dict(zip(names, names, strict=True)), **self._aliases["fabric"]}
+        return self._index().words("fabric")
 
     def backstore_names(self) -> list[str]:
         """Return the names of all backstores, sorted, without their aliases."""
-        return sorted(self._index()["backstore"])
+        return self._index().names("backstore")
 
     def fabric(self, name: str) -> FabricSpec:
         """Return a fabric by name or alias.
 
         Raises NotFoundError, or SpecError with file, line and key.
         """
-        name = self._name("fabric", name)
+        name = self._index().name("fabric", name)
         if name not in self._fabrics:
-            self._fabrics[name] = _fabric(self._plain("fabric", name))
+            self._fabrics[name] = _fabric(self._index().plain("fabric", name))
         return self._fabrics[name]
 
     def backstore(self, name: str) -> BackstoreSpec:
         """Return a backstore by name or alias; raises NotFoundError or SpecError."""
-        name = self._name("backstore", name)
+        name = self._index().name("backstore", name)
         if name not in self._backstores:
-            self._backstores[name] = _backstore(self._plain("backstore", name))
+            self._backstores[name] = _backstore(self._index().plain("backstore", name))
         return self._backstores[name]
 
     def problems(self) -> list[SpecError]:
         """Parse every file and return what is wrong with some of them."""
         broken = []
         for kind, get in (("fabric", self.fabric), ("backstore", self.backstore)):
-            for name in sorted(self._index()[kind]):
+            for name in self._index().names(kind):
                 try:
                     get(name)
                 except SpecError as error:
                     broken.append(error)
-        return [*self._problems, *broken]
+        return [*self._index().problems, *broken]
 
-    def _name(self, kind: str, word: str) -> str:
-        """Return the name that a name or an alias stands for."""
-        return word if word in self._index()[kind] else self._aliases[kind].get(word, word)
+    def refused(self) -> list[SpecError]:
+        """Return what is wrong with files of the administrator's own; costs no look at others."""
+        folders = [folder for folder in self._folders if folder != own_folder()]
+        if not any(os.path.isdir(folder) and os.listdir(folder) for folder in folders):
+            return []
+        return list(self._index().problems)
 
-    def _plain(self, kind: str, name: str) -> dict[str, object]:
-        path = self._index()[kind].get(name)
-        if path is None:
-            known = ", ".join(sorted(self._index()[kind]))
-            raise NotFoundError(f"There is no {kind} {name}", hint=f"Known are: {known}")
-        from lioshell import spec_cache
+    def path(self, kind: str, name: str) -> str:
+        """Return the file that describes a fabric or a backstore; raises as `fabric` does."""
+        return self._index().path(kind, name)
 
-        folder = spec_cache.default_folder() if self._cache_folder is None else self._cache_folder
-        plain = spec_cache.load(folder, path) if folder else None
-        if plain is None:
-            from lioshell.spec_loader import parse
+    def _index(self) -> SpecIndex:
+        if self._found is None:
+            from lioshell.spec_index import SpecIndex
 
-            plain = parse(path)
-            if folder:
-                spec_cache.store(folder, path, plain)
-        return plain
+            self._found = SpecIndex(self._folders, own_folder(), self._cache_folder)
+        return self._found
 
-    def _index(self) -> dict[str, dict[str, str]]:
-        """Return kind -> name -> file; built once."""
-        if self._files is None:
-            self._files = {"fabric": {}, "backstore": {}}
-            for folder in self._folders:
-                try:
-                    names = sorted(os.listdir(folder))
-                except OSError:
-                    # A drop-in folder that does not exist or may not be read holds nothing.
-                    continue
-                for name in names:
-                    if name.endswith(_SUFFIXES) and not name.startswith("."):
-                        self._add(f"{folder}/{name}")
-        return self._files
 
-    def _add(self, path: str) -> None:
-        assert self._files is not None
-        try:
-            kind, name, aliases, line = _read_head(path)
-            for word in (name, *aliases):
-                other = self._files[kind].get(self._aliases[kind].get(word, word))
-                if other is not None:
-                    raise SpecError(
-                        f"{path}:{line}: name: {kind} {word} is described by {other} already",
-                        hint="Give it another name, or remove one of the two files.",
-                        path=path,
-                        line=line,
-                        key="name",
-                    )
-        except SpecError as error:
-            self._problems.append(error)
-            return
-        self._files[kind][name] = path
-        self._aliases[kind].update(dict.fromkeys(aliases, name))
+def own_folder() -> str:
+    """Return the folder of the specs that come along."""
+    package = os.path.dirname(os.path.abspath(__file__))
+    installed = f"{package}/data/specs"
+    return installed if os.path.isdir(installed) else f"{os.path.dirname(package)}/specs"
 
 
 def default_folders() -> tuple[str, ...]:
     """Return the folder of the specs that come along, and the one of the administrator's own."""
-    package = os.path.dirname(os.path.abspath(__file__))
-    installed = f"{package}/data/specs"
-    own = installed if os.path.isdir(installed) else f"{os.path.dirname(package)}/specs"
-    return (own, "/etc/lioshell/specs.d")
+    return (own_folder(), "/etc/lioshell/specs.d")
 
 
 def _parameters(plain: Iterable[Sequence[Any]]) -> tuple[Parameter, ...]:
@@ -288,34 +250,3 @@ def _backstore(plain: Mapping[str, Any]) -> BackstoreSpec:
         control=_parameters(plain.get("control", ())),
         attributes=_parameters(plain.get("attributes", ())),
     )
-
-
-def _read_head(path: str) -> tuple[str, str, tuple[str, ...], int]:
-    """Return kind, name, aliases and the name's line from a file's first keys, as plain text."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            lines = file.read(_HEAD_BYTES).splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
-        raise SpecError(f"{path} cannot be read: {reason}", path=path) from error
-    head: dict[str, tuple[str, int]] = {}
-    first = 1
-    for number, line in enumerate(lines, 1):
-        key, colon, value = line.partition(":")
-        if not line.strip() or line.startswith(("#", "---")):
-            continue
-        first = number if not head else first
-        if not colon or key not in ("kind", "name", "aliases") or key in head:
-            break
-        head[key] = (value.partition(" #")[0].strip().strip("'\""), number)
-    if list(head)[:2] != ["kind", "name"] or head["kind"][0] not in ("fabric", "backstore"):
-        raise SpecError(
-            f'{path}:{first}: kind: a spec begins with "kind: fabric" or "kind: backstore" and '
-            'then "name: ..."',
-            path=path,
-            line=first,
-            key="kind",
-        )
-    words = head.get("aliases", ("", 0))[0].strip("[]").split(",")
-    aliases = tuple(w.strip().strip("'\"") for w in words if w.strip())
-    return head["kind"][0], head["name"][0], aliases, head["name"][1]

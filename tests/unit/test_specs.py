@@ -145,6 +145,55 @@ def test_unknown_names(folder: Path) -> None:
         ("values: [Yes, No], ", "", 12, "attributes.tpg_attribute.mode", "needs values"),
         ("mode:", "level:", 12, "level", "stands twice"),
         ("    level: {", "    level: {{", 13, "", ""),
+        ("group: demo\n", "group: ../core\n", 4, "group", "one folder"),
+        ("group: demo\n", "group: a/b\n", 4, "group", "one folder"),
+        ("group: demo\n", "group: ..\n", 4, "group", "one folder"),
+        ("group: demo\n", "group: core\n", 4, "group", "something else"),
+        ("group: demo\n", "group: 7\n", 4, "group", "in quotes"),
+        ("tcm_demo", "--remove", 5, "module", "kernel module"),
+        ("tcm_demo", "tcm demo", 5, "module", "kernel module"),
+        ("    level:", "    ../level:", 11, "attributes.tpg_attribute.../level", "file name"),
+        ("    level:", "    a/b:", 11, "attributes.tpg_attribute.a/b", "file name"),
+        ("default: 0", "default: x", 11, "attributes.tpg_attribute.level", "whole number"),
+        ("default: 0", "default: 4", 11, "attributes.tpg_attribute.level", "outside"),
+        ("default: 0", "minimum: 5", 11, "attributes.tpg_attribute.level", "above"),
+        ("default: 0", "default: null", 11, "attributes.tpg_attribute.level.default", "one value"),
+        ("default: No", "default: Maybe", 12, "attributes.tpg_attribute.mode", "'Maybe'"),
+        ("default: No", "maximum: 3", 12, "attributes.tpg_attribute.mode", "only an int"),
+        ("[luns, nexus]", "[luns, acls_auth]", 8, "features", "acls"),
+        ("[luns, nexus]", "[luns]\ndefault_port: 3260", 9, "default_port", "nps"),
+        ("[luns, nexus]", "[luns]\nwwn_fixed: true", 9, "wwn_fixed", "wwn_sources"),
+        ("[luns, nexus]", "[luns]\nenable_needs_luns: true", 9, "enable_needs_luns", "enable"),
+        ("[luns, nexus]", "[luns]\nwwn_form: dots", 9, "wwn_form", "none of"),
+        ("[naa]", "[naa, iqn]\nwwn_form: hex", 8, "wwn_form", "exactly one"),
+        ("[naa]", "[]", 7, "wwn_types", "at least one"),
+        ("[luns, nexus]", "[luns]\nwwn_fixed: yes", 9, "wwn_fixed", "neither true nor false"),
+        ("attributes:\n", "attributes: &x\n  acl_auth: *x\n", 9, "", "refers to itself"),
+        (
+            "[luns, nexus]",
+            "[luns]\nwwn_sources: [{files: /etc/shadow, pattern: (x)}]",
+            *(9, "wwn_sources.files", "below /sys or /proc"),
+        ),
+        (
+            "[luns, nexus]",
+            "[luns]\nwwn_sources: [{files: /sys/../etc/shadow, pattern: (x)}]",
+            *(9, "wwn_sources.files", "below /sys or /proc"),
+        ),
+        (
+            "[luns, nexus]",
+            "[luns]\nwwn_sources: [{files: /sys/a, pattern: '(x'}]",
+            *(9, "wwn_sources.pattern", "no regular expression"),
+        ),
+        (
+            "[luns, nexus]",
+            "[luns]\nwwn_sources: [{files: /sys/a, pattern: x}]",
+            *(9, "wwn_sources.pattern", "one group"),
+        ),
+        (
+            "[luns, nexus]",
+            "[luns]\nwwn_sources: [{files: /sys/a, pattern: (x), where: [{is: x}]}]",
+            *(9, "wwn_sources.where", "one of: link, file"),
+        ),
     ],
 )
 def test_mistakes(folder: Path, old: str, new: str, line: int, key: str, message: str) -> None:
@@ -152,8 +201,8 @@ def test_mistakes(folder: Path, old: str, new: str, line: int, key: str, message
     (folder / "demo.yaml").write_text(FABRIC.replace(old, new, 1))
     (folder / "tape.yaml").write_text(BACKSTORE)
     specs = specs_of(folder)
-    # The names are there, and the other file is not harmed.
-    assert specs.fabric_names() == ["demo"]
+    # It is left out, and the other file is not harmed.
+    assert specs.fabric_names() == []
     assert specs.backstore("tape").module == "target_core_tape"
     with pytest.raises(SpecError) as caught:
         specs.fabric("demo")
@@ -165,6 +214,7 @@ def test_mistakes(folder: Path, old: str, new: str, line: int, key: str, message
         assert error.line == line
         assert error.message.startswith(f"{folder}/demo.yaml:{line}: ")
     assert [str(problem) for problem in specs.problems()] == [str(error)]
+    assert [str(problem) for problem in specs.refused()] == [str(error)]
 
 
 @pytest.mark.parametrize(
@@ -211,6 +261,7 @@ def test_two_of_one_name(folder: Path, tmp_path: Path) -> None:
     assert specs.backstore("drum").name == "tape"
     problems = specs.problems()
     assert [Path(problem.path).name for problem in problems] == ["x.yaml", "y.yaml"]
+    assert specs.fabric_words() == {"demo": "demo"}
     assert problems[0].line == 3
     assert f"{folder}/demo.yaml" in problems[0].message
 
@@ -293,3 +344,62 @@ def test_cache_folder_follows_xdg(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     Specs([str(folder)]).fabric("demo")
     assert os.listdir(tmp_path / "xdg" / "lioshell" / "specs")
+
+
+def drop_ins(folder: Path) -> Specs:
+    """Return what comes along with drop-ins of `folder`."""
+    return Specs([*default_folders()[:1], str(folder)], cache_folder="")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        (FABRIC.replace("name: demo", "name: iscsi"), 3, "is described by"),
+        (FABRIC.replace("name: demo", "name: fc"), 3, "fabric fc is described by"),
+        (FABRIC.replace("group: demo", "group: iscsi"), 4, "iscsi is described by"),
+        (FABRIC.replace("group: demo", "group: demo\naliases: [iscsi]"), 3, "in a line alone"),
+        (FABRIC.replace("name: demo", "name: demo\naliases: [iscsi]"), 3, "fabric iscsi"),
+        (FABRIC.replace("name: demo", "name: demo\naliases: [demo]"), 4, "own name"),
+        (FABRIC.replace("name: demo", "name: backstores"), 3, "something else"),
+        (BACKSTORE.replace("prefix: tape", "prefix: iblock"), 4, "iblock is described by"),
+    ],
+)
+def test_a_drop_in_cannot_take_what_is_described(
+    folder: Path, text: str, line: int, message: str
+) -> None:
+    before = drop_ins(folder)
+    names = (before.fabric_words(), before.backstore_names())
+    (folder / "x.yaml").write_text(text)
+    specs = drop_ins(folder)
+    assert (specs.fabric_words(), specs.backstore_names()) == names
+    (problem,) = specs.refused()
+    assert message in problem.message
+    assert (problem.path, problem.line) == (f"{folder}/x.yaml", line)
+    assert specs.fabric("iscsi").group == "iscsi"
+
+
+def test_a_refused_name_tells_why(folder: Path) -> None:
+    (folder / "x.yaml").write_text(FABRIC.replace("module:", "modul:"))
+    with pytest.raises(SpecError, match=r"x\.yaml:5: modul: unknown key"):
+        drop_ins(folder).fabric("demo")
+
+
+def test_no_drop_ins_cost_no_look_at_specs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Specs, "_index", lambda self: pytest.fail("looked"))
+    assert drop_ins(folder).refused() == []
+    assert drop_ins(folder / "nosuch").refused() == []
+
+
+def test_a_folder_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (problem,) = Specs([str(tmp_path / "file")], cache_folder="").problems()
+    assert "Not a directory" in problem.message
+
+
+def test_an_anchor_may_be_used_again(folder: Path) -> None:
+    text = FABRIC.replace("tpg_attribute:", "tpg_attribute: &a").replace(
+        "    mode:", "    other: &o {type: string, help: Other}\n    more: *o\n    mode:"
+    )
+    (folder / "demo.yaml").write_text(text)
+    parameters = specs_of(folder).fabric("demo").attributes["tpg_attribute"]
+    assert [p.name for p in parameters] == ["level", "other", "more", "mode"]
