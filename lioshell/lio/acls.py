@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from lioshell.lio.transaction import Transaction
     from lioshell.specs import FabricSpec
 
+_OWN_FILES = ("cmdsn_depth", "tag")
+
 
 class MappedLun:
     """What one initiator sees as LUN N."""
@@ -54,10 +56,16 @@ class MappedLun:
         return self._lio.configfs.read(f"{self.path}/write_protect") == "1"
 
     def delete(self) -> None:
-        """Take the LUN away from the initiator."""
+        """Take the LUN away from the initiator, all of it or nothing."""
+        with self._lio.transaction() as steps:
+            self.remove(steps)
+
+    def remove(self, steps: Transaction) -> None:
+        """Take the LUN away as a part of a running transaction."""
+        steps.keep(self.path, ("write_protect",))
         for link in self._lio.configfs.links(self.path):
-            self._lio.configfs.unlink(f"{self.path}/{link}")
-        self._lio.configfs.rmdir(self.path)
+            steps.unlink(f"{self.path}/{link}")
+        steps.rmdir(self.path)
 
 
 class NodeAcl:
@@ -130,7 +138,19 @@ class NodeAcl:
         return mapped
 
     def delete(self) -> None:
-        """Shut the initiator out."""
+        """Shut the initiator out, or leave all as it is."""
+        with self._lio.transaction() as steps:
+            self.remove(steps)
+
+    def remove(self, steps: Transaction) -> None:
+        """Shut the initiator out as a part of a running transaction."""
+        for group in ("param", "auth", "attrib"):
+            steps.keep(f"{self.path}/{group}")
+        steps.keep(self.path, [n for n in _OWN_FILES if self.has_file(n)])
         for mapped in self.mapped_luns():
-            mapped.delete()
-        self._lio.configfs.rmdir(self.path)
+            mapped.remove(steps)
+        steps.rmdir(self.path)
+
+    def has_file(self, name: str) -> bool:
+        """Tell whether this fabric's ACLs have an attribute of their own, as cmdsn_depth or tag."""
+        return self._lio.configfs.exists(f"{self.path}/{name}")

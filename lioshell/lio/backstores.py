@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lioshell.lio.root import Lio
+    from lioshell.lio.transaction import Transaction
 
+DEFAULT_ALUA_GROUP = "default_tg_pt_gp"
 USER_PREFIX = "user:"
 _SERIAL_PREFIX = "T10 VPD Unit Serial Number: "
 _INFO_PATTERNS = {
@@ -160,6 +163,14 @@ class StorageObject:
 
         Raises ConflictError when a LUN exports it.
         """
+        with self._lio.transaction() as steps:
+            self.remove(steps)
+
+    def remove(self, steps: Transaction) -> None:
+        """Remove the object as a part of a transaction, at whose end it goes: it cannot come back.
+
+        Its LUNs have to be removed before; raises ConflictError when one exports it.
+        """
         configfs = self._lio.configfs
         # Read before its LUNs were deleted, `info` would still tell of them.
         self._info = None
@@ -175,11 +186,18 @@ class StorageObject:
         if self._lio.dry_run:
             self._lio.freed_devices.add(self.device)
         for group in configfs.folders(f"{self.path}/alua"):
-            if group != "default_tg_pt_gp":
-                configfs.rmdir(f"{self.path}/alua/{group}")
+            if group != DEFAULT_ALUA_GROUP:
+                steps.keep(f"{self.path}/alua/{group}")
+                steps.rmdir(f"{self.path}/alua/{group}")
+        steps.at_the_end(self._rmdir)
+
+    def _rmdir(self) -> None:
+        configfs = self._lio.configfs
         configfs.rmdir(self.path)
         if not configfs.folders(f"core/{self.hba}"):
-            configfs.rmdir(f"core/{self.hba}")
+            # The object is gone; an empty HBA, or one that another process uses now, harms nobody.
+            with contextlib.suppress(KernelError):
+                configfs.rmdir(f"core/{self.hba}")
 
 
 def list_hbas(lio: Lio) -> list[str]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -160,12 +161,19 @@ class Target:
         return tpg
 
     def delete(self) -> None:
-        """Remove the target with everything in it."""
+        """Remove the target with everything in it, or leave all as it is."""
+        with self._lio.transaction() as steps:
+            self.remove(steps)
+
+    def remove(self, steps: Transaction) -> None:
+        """Remove the target as a part of a running transaction."""
+        steps.keep(f"{self.path}/param")
         for tag in self.tpg_tags():
-            self.tpg(tag).delete()
-        self._lio.configfs.rmdir(self.path)
-        try:
+            self.tpg(tag).remove(steps)
+        steps.rmdir(self.path)
+        steps.at_the_end(self._release_fabric)
+
+    def _release_fabric(self) -> None:
+        # The target is gone, which is what was asked for; an empty folder harms nobody.
+        with contextlib.suppress(KernelError):
             Fabric(self._lio, self.spec).release()
-        except KernelError as error:
-            # The target is gone, which is what was asked for; an empty folder harms nobody.
-            error.add_note(f"The empty folder {self.spec.group} stays")

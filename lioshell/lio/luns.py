@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
-from lioshell.lio.backstores import StorageObject, storage_object_at
+from lioshell.errors import KernelError
+from lioshell.lio.backstores import DEFAULT_ALUA_GROUP, StorageObject, storage_object_at
 
 if TYPE_CHECKING:
     from lioshell.lio.root import Lio
@@ -44,7 +46,13 @@ class Lun:
         path = f"{self.path}/alua_tg_pt_gp"
         if not self._lio.configfs.exists(path):
             return None
-        text = self._lio.configfs.read(path)
+        try:
+            text = self._lio.configfs.read(path)
+        except KernelError as error:
+            if error.errno == errno.ENODEV:
+                # A half-made LUN, without its link.
+                return None
+            raise
         marker = "TG Port Alias: "
         return text.split(marker, 1)[1].splitlines()[0].strip() if marker in text else None
 
@@ -53,8 +61,15 @@ class Lun:
         steps.mkdir(self.path)
         steps.symlink(storage_object_path, f"{self.path}/{alias or os.urandom(5).hex()}")
 
-    def delete(self) -> None:
-        """Remove the LUN; nothing may be mapped to it any more."""
+    def remove(self, steps: Transaction) -> None:
+        """Remove the LUN as a part of a transaction; nothing may be mapped to it any more."""
+        group = self.alua_group
+        if group not in (None, DEFAULT_ALUA_GROUP):
+            steps.on_failure(f"join {group}", lambda: self.join_alua_group(str(group)))
         for link in self._lio.configfs.links(self.path):
-            self._lio.configfs.unlink(f"{self.path}/{link}")
-        self._lio.configfs.rmdir(self.path)
+            steps.unlink(f"{self.path}/{link}")
+        steps.rmdir(self.path)
+
+    def join_alua_group(self, name: str) -> None:
+        """Put the LUN into an ALUA group of its storage object."""
+        self._lio.configfs.write(f"{self.path}/alua_tg_pt_gp", name)

@@ -9,6 +9,7 @@ from lioshell.errors import UsageError
 
 if TYPE_CHECKING:
     from lioshell.lio.root import Lio
+    from lioshell.lio.transaction import Transaction
 
 
 class Portal:
@@ -36,7 +37,13 @@ class Portal:
 
     def delete(self) -> None:
         """Stop listening."""
-        self._lio.configfs.rmdir(self.path)
+        with self._lio.transaction() as steps:
+            self.remove(steps)
+
+    def remove(self, steps: Transaction) -> None:
+        """Stop listening as a part of a running transaction."""
+        steps.keep(self.path)
+        steps.rmdir(self.path)
 
 
 def configfs_name(ip_address: str, ip_port: int) -> str:

@@ -16,6 +16,7 @@ from lioshell.model.names import normalise_wwn, numbered
 if TYPE_CHECKING:
     from lioshell.lio.backstores import StorageObject
     from lioshell.lio.root import Lio
+    from lioshell.lio.transaction import Transaction
     from lioshell.specs import FabricSpec
 
 _MAX_LUN = 65535
@@ -139,14 +140,14 @@ class Tpg:
         return lun, mapped
 
     def delete_lun(self, index: int) -> None:
-        """Remove a LUN, and before it what is mapped to it in the ACLs."""
+        """Remove a LUN, and before it what is mapped to it in the ACLs; all of it or nothing."""
         lun = self.lun(index)
-        for wwn in self.acl_wwns():
-            acl = self.acl(wwn)
-            for mapped in acl.mapped_luns():
-                if mapped.lun_path == lun.path:
-                    mapped.delete()
-        lun.delete()
+        with self._lio.transaction() as steps:
+            for wwn in self.acl_wwns():
+                for mapped in self.acl(wwn).mapped_luns():
+                    if mapped.lun_path == lun.path:
+                        mapped.remove(steps)
+            lun.remove(steps)
 
     # ACLs
 
@@ -206,14 +207,28 @@ class Tpg:
     # Removal
 
     def delete(self) -> None:
-        """Remove the TPG with its ACLs, LUNs, portals and nexus."""
-        self.set_enabled(False)
+        """Remove the TPG with its ACLs, LUNs, portals and nexus, or leave all as it is."""
+        with self._lio.transaction() as steps:
+            self.remove(steps)
+
+    def remove(self, steps: Transaction) -> None:
+        """Remove the TPG as a part of a running transaction."""
+        if self.has_enable and self.enabled:
+            steps.on_failure(f"enable {self.path}", lambda: self.set_enabled(True))
+            self.set_enabled(False)
+        for group in ("param", "auth", "attrib"):
+            steps.keep(f"{self.path}/{group}")
         for wwn in self.acl_wwns():
-            self.acl(wwn).delete()
+            self.acl(wwn).remove(steps)
         for portal in self.portals():
-            portal.delete()
+            portal.remove(steps)
         for index in self.lun_indexes():
-            self.lun(index).delete()
-        if self.spec.has("nexus") and self.nexus is not None:
-            self._lio.configfs.write(f"{self.path}/nexus", "NULL")
-        self._lio.configfs.rmdir(self.path)
+            self.lun(index).remove(steps)
+        nexus = self.nexus if self.spec.has("nexus") else None
+        if nexus is not None:
+            steps.on_failure(f"restore {self.path}/nexus", lambda: self._set_nexus(str(nexus)))
+            self._set_nexus("NULL")
+        steps.rmdir(self.path)
+
+    def _set_nexus(self, nexus: str) -> None:
+        self._lio.configfs.write(f"{self.path}/nexus", nexus)

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from typing import TYPE_CHECKING, Self
 
 from lioshell.errors import KernelError, LioshellError
+from lioshell.model.secret import SECRET_PARAMETERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from lioshell.kernel.ports import ConfigfsPort
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Transaction:
-    """A context in which each mkdir, symlink and change remembers how to undo itself.
+    """A context in which each step remembers how to undo itself; a removal too, by making it again.
 
     Leaving it with an exception (Ctrl-C is one) undoes the steps; what could not be undone is added
     to the error's `remains`, so that the user is told what is left. Inside another transaction, its
@@ -30,6 +32,7 @@ class Transaction:
         self._configfs = configfs
         self._outer = outer
         self._undo: list[Undo] = []
+        self._last_steps: list[Callable[[], None]] = []
 
     def mkdir(self, path: str) -> None:
         """Create an object."""
@@ -40,6 +43,44 @@ class Transaction:
         """Link an object."""
         undo = (f"unlink {path}", lambda: self._configfs.unlink(path))
         self._do(undo, lambda: self._configfs.symlink(target, path))
+
+    def rmdir(self, path: str) -> None:
+        """Remove an object; undone by making it again, so `keep` its attributes before."""
+        undo = (f"mkdir {path}", lambda: self._configfs.mkdir(path))
+        self._do(undo, lambda: self._configfs.rmdir(path))
+
+    def unlink(self, path: str) -> None:
+        """Remove a link."""
+        target = self._configfs.readlink(path)
+        undo = (f"link {path}", lambda: self._configfs.symlink(target, path))
+        self._do(undo, lambda: self._configfs.unlink(path))
+
+    def keep(self, folder: str, names: Sequence[str] | None = None) -> None:
+        """Remember what is set in a folder, or in some of its files, before the folder goes.
+
+        Undoing comes after the folder and its links were made again: what reads otherwise then is
+        written as it was.
+        """
+        if not self._configfs.is_dir(folder):
+            return
+        before = {}
+        for name in self._configfs.listdir(folder) if names is None else names:
+            path = f"{folder}/{name}"
+            if self._configfs.is_writable(path):
+                # Some can only be written, or are folders.
+                with contextlib.suppress(KernelError):
+                    before[path] = self._configfs.read(path)
+        self._undo.append((f"restore {folder}", lambda: self._put_back(before)))
+
+    def _put_back(self, before: Mapping[str, str]) -> None:
+        for path, value in before.items():
+            if self._configfs.read(path) != value:
+                secret = path.rpartition("/")[2] in SECRET_PARAMETERS
+                self._configfs.write(path, value, secret=secret)
+
+    def at_the_end(self, step: Callable[[], None]) -> None:
+        """Do a step that cannot be undone when all else of the outermost transaction is done."""
+        self._last_steps.append(step)
 
     def write(self, path: str, value: str, *, secret: bool = False) -> None:
         """Write an attribute of an object that this transaction made; needs no undo."""
@@ -82,9 +123,23 @@ class Transaction:
         traceback: TracebackType | None,
     ) -> None:
         if error is None:
-            if self._outer is not None:
-                self._outer._undo += self._undo  # noqa: SLF001  # the same class
+            self._succeed()
+        else:
+            self._fail(error)
+
+    def _succeed(self) -> None:
+        if self._outer is not None:
+            self._outer._undo += self._undo  # noqa: SLF001  # the same class
+            self._outer._last_steps += self._last_steps  # noqa: SLF001  # the same class
             return
+        try:
+            for step in self._last_steps:
+                step()
+        except BaseException as error:
+            self._fail(error)
+            raise
+
+    def _fail(self, error: BaseException) -> None:
         remains = self._undo_all()
         if isinstance(error, LioshellError):
             error.remains += tuple(remains)
@@ -101,7 +156,7 @@ class Transaction:
             except KeyboardInterrupt:
                 remains.append(f"{what}: interrupted")
             except Exception as failure:  # noqa: BLE001  # whatever it is, the others are undone
-                if not _is_gone(failure):
+                if not _is_so_already(failure):
                     remains.append(f"{what}: {_reason(failure)}")
         return remains
 
@@ -116,9 +171,13 @@ def _insist(undo: Callable[[], None]) -> None:
     return undo()
 
 
-def _is_gone(failure: Exception) -> bool:
-    """Tell whether what was to be removed is not there: the step was interrupted before it."""
-    return isinstance(failure, KernelError | OSError) and failure.errno == errno.ENOENT
+def _is_so_already(failure: Exception) -> bool:
+    """Tell whether what was to be removed is not there, or what was to be made is.
+
+    The step was interrupted before it; where a folder could not be made again, that is told.
+    """
+    nothing_to_undo = (errno.ENOENT, errno.EEXIST)
+    return isinstance(failure, KernelError | OSError) and failure.errno in nothing_to_undo
 
 
 def _reason(failure: Exception) -> str:

@@ -111,26 +111,27 @@ class Broken(Faults):
 class Ground:
     """A prepared simulated kernel on which a command is tried again and again."""
 
-    def __init__(self, cli: Cli, folder: Path, command: str) -> None:
+    def __init__(
+        self, cli: Cli, folder: Path, command: str, prepared: tuple[str, ...] = PREPARED
+    ) -> None:
         folder.mkdir()
         (folder / "file.img").write_bytes(bytes(1 << 20))
         command = command.replace("FILE", str(folder / "file.img"))
         self.command = command.replace("NEW", str(folder / "new.img"))
         self.cli = cli
         self._folder = folder
-        cli.ok(*PREPARED)
+        cli.ok(*prepared)
         self.before = self.state()
 
     def state(self) -> tuple[dict[str, str], list[str]]:
         """Return what the kernel shows, and the backing files.
 
-        A credential cannot be made empty again: NULL is what the kernel takes for none.
+        A credential cannot be made empty again: NULL is what the kernel takes for none; the members
+        of an ALUA group are in the order in which they joined it.
         """
         tree = self.cli.tree()
         shown = {
-            path: "\n" if "auth" in path and text == "NULL\n" else text
-            for path, text in tree.items()
-            if not path.endswith("/.state")
+            path: _shown(path, text) for path, text in tree.items() if not path.endswith("/.state")
         }
         return shown, listing(self._folder)
 
@@ -141,6 +142,12 @@ class Ground:
         files, tree = self.state()[1], self.state()[0]
         assert files == self.before[1]
         assert tree == self.before[0]
+
+
+def _shown(path: str, text: str) -> str:
+    if path.endswith("/members"):
+        return "".join(sorted(text.split("\0")))
+    return "\n" if "auth" in path and text == "NULL\n" else text
 
 
 @pytest.fixture

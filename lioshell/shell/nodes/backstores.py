@@ -111,11 +111,11 @@ class BackstoreNode(ShellNode):
 
         found = impact.of_storage_object(node.storage_object)
         self.session.before_removal(found)
-        for tpg, index in found.luns:
-            tpg.delete_lun(index)
-            self.session.changed = True
-            self.out.say(f"Deleted LUN {index} at {tpg.tree_path}.")
-        node.storage_object.delete()
+        with self.lio.transaction() as steps:
+            for tpg, index in found.luns:
+                tpg.delete_lun(index)
+                self.out.say(f"Deleted LUN {index} at {tpg.tree_path}.")
+            node.storage_object.remove(steps)
         self.out.say(f"Deleted storage object {name}.")
 
     def created(self, storage_object: StorageObject, text: str) -> Node | None:

@@ -199,7 +199,7 @@ def test_what_bookmarks_refuse(several, line):
 
 
 def test_a_glob_over_targets_where_one_is_in_use_takes_none(several):
-    several.run("/iscsi create iqn.2003-01.com.example:z")
+    several.run("/iscsi create iqn.2003-01.com.example:a")
     info = Path(several.lio.configfs.location) / f"iscsi/{IQN}/tpgt_1/acls/{CLIENT}/info"
     info.write_text(f"InitiatorName: {CLIENT}\n")
     before = several.run("ls /iscsi")

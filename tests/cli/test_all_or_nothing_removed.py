@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every step of every removal fails once, and is interrupted once: all is as before, or gone."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+
+import pytest
+
+from lioshell.kernel.sim.faults import Faults
+
+from .test_all_or_nothing import ACL, INITIATOR, IQN, NAA, TPG, Ground, Interrupts
+
+CODES = (errno.EIO, errno.EBUSY)
+PREPARED = (
+    *(f"/backstores/ramdisk create r{n} 1M" for n in range(2)),
+    f"/iscsi create {IQN}",
+    f"{TPG}/portals delete ::0",
+    f"{TPG}/portals create 127.0.0.1 3261",
+    f"{TPG}/portals create ::1 3262",
+    f"{TPG} set attribute generate_node_acls=1 default_cmdsn_depth=32 login_timeout=20",
+    f"{TPG} set parameter MaxConnections=2 HeaderDigest=None",
+    f"{TPG} set auth userid=me password=sesame1 mutual_userid=you mutual_password=sesame2",
+    f"{TPG}/luns create /backstores/ramdisk/r0",
+    f"{TPG}/luns create /backstores/ramdisk/r1",
+    f"{TPG}/acls create {INITIATOR} add_mapped_luns=false",
+    f"{ACL} create 4 0 write_protect=true",
+    f"{ACL} create 5 1",
+    f"{ACL} set auth userid=me password=sesame1",
+    f"{ACL} set attribute dataout_timeout=9",
+    f"{TPG}/acls create {INITIATOR}2",
+    f"/loopback create {NAA}",
+    f"/loopback/{NAA}/luns create /backstores/ramdisk/r0",
+)
+COMMANDS = {
+    "iscsi target": (16, f"/iscsi delete {IQN}"),
+    "loopback target": (5, f"/loopback delete {NAA}"),
+    "tpg": (15, f"/iscsi/{IQN} delete tpg1"),
+    "lun": (6, f"{TPG}/luns delete 0"),
+    "luns": (12, f"{TPG}/luns delete lun*"),
+    "acl": (5, f"{TPG}/acls delete {INITIATOR}"),
+    "mapped lun": (2, f"{ACL} delete 4"),
+    "portals": (2, f"{TPG}/portals delete *"),
+    "storage object": (9, "/backstores/ramdisk delete r0"),
+}
+every_removal = pytest.mark.parametrize(
+    ("least", "command"), COMMANDS.values(), ids=COMMANDS.keys()
+)
+
+
+@pytest.fixture
+def ground(cli, tmp_path, command) -> Ground:
+    return Ground(cli, tmp_path / "images", command, PREPARED)
+
+
+@every_removal
+def test_a_failure_of_each_step(ground, least):
+    for number in itertools.count(1):
+        faults = Faults(number, CODES[number % len(CODES)])
+        result = ground.run(faults)
+        if result.code == 0:
+            break
+        assert result.code == 5, result
+        assert "Could not be undone" not in result.err
+        assert "sesame" not in result.out + result.err
+        ground.is_as_before()
+    assert number > least
+    # What may fail without harm: an empty folder stays.
+    harmless = ["iscsi", "loopback", "core/"]
+    left = [path for step, path in faults.operations[number - 1 :] if step == "rmdir"]
+    assert all(any(path.startswith(name) for name in harmless) for path in left)
+    assert all(path.count("/") < 2 for path in left)
+
+
+@every_removal
+def test_ctrl_c_before_each_step(ground, least):
+    for number in range(1, least + 1):
+        result = ground.run(Interrupts(number))
+        assert result.code == 130, result
+        assert "Could not be undone" not in result.err
+        ground.is_as_before()
