@@ -7,13 +7,14 @@ Lines are folded where a terminal shows them, and never in a pipe.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, TextIO
 
 from lioshell.render import layout
 from lioshell.render.tree import AS_TARGETCLI, Span, TreeItem, TreeLook, tree_data, tree_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from lioshell.environment import Environment
     from lioshell.errors import LioshellError
@@ -55,12 +56,27 @@ class Output:
         self._messages: list[str] = []
         self._result: object = None
         self._many: dict[str, object] = {}
+        self._held: list[tuple[str, str]] | None = None
 
     # The answer
 
+    @contextlib.contextmanager
+    def once_done(self) -> Iterator[None]:
+        """Show what is said inside at its end; a failure, which undoes it, has nothing said."""
+        outer, self._held = self._held, []
+        try:
+            yield
+            held = self._held
+        finally:
+            self._held = outer
+        for text, style in held:
+            self.say(text, style)
+
     def say(self, text: str, style: str = "plain") -> None:
         """Show one line of the answer, such as "Created LUN 0."; -q leaves it out."""
-        if self.form != "text":
+        if self._held is not None:
+            self._held.append((text, style))
+        elif self.form != "text":
             self._messages.append(text)
         elif not self.quiet:
             self._show([Span(text, style)])

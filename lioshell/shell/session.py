@@ -148,7 +148,8 @@ class Session:
         self.lio.kernel.system.require_root()
         with self._lock(command):
             try:
-                result = many.run(self, nodes, command, positional, named, changes=True)
+                with self.out.once_done():
+                    result = many.run(self, nodes, command, positional, named, changes=True)
             except _BEFORE_THE_FIRST_CHANGE:
                 raise
             except BaseException:
