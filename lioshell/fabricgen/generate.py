@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lioshell.errors import ConflictError, HostError
 from lioshell.fabricgen import build_files
+from lioshell.fabricgen.callbacks import chosen
 from lioshell.fabricgen.headers import find_headers, read_fabric_ops
 from lioshell.fabricgen.names import ModuleName, module_name
 from lioshell.fabricgen.protocols import protocol as protocol_of
@@ -26,6 +27,7 @@ class Skeleton:
     files: tuple[str, ...]
     registered_in: tuple[Path, ...]
     headers: str
+    left_out: tuple[str, ...]
 
 
 def new_fabric(
@@ -36,22 +38,23 @@ def new_fabric(
     headers: str = "",
     kernel_tree: str = "",
     taken: frozenset[str] = frozenset(),
+    dry_run: bool = False,
 ) -> Skeleton:
     """Make the skeleton of a fabric module.
 
     `folder` is made, ./tcm_NAME by default; with `kernel_tree` it is drivers/target/tcm_NAME of
     that tree, which is registered in its Makefile and Kconfig. The callbacks are those that
     `headers` (a tree or a build folder; by default the running kernel's, or the kernel tree's)
-    declare. `taken` are fabrics that exist. Either everything is made or nothing. Raises
-    UsageError, ConflictError, HostError.
+    declare. `taken` are fabrics that exist. A dry run only checks. Either everything is made or
+    nothing. Raises UsageError, ConflictError, HostError.
     """
     name = module_name(text, taken)
-    chosen = protocol_of(protocol)
+    spoken = protocol_of(protocol)
     ops = read_fabric_ops(find_headers(headers or kernel_tree))
-    files = sources(name, chosen, ops)
+    files = sources(name, spoken, ops)
     files["Kbuild"] = build_files.kbuild(name)
     files["Kconfig"] = build_files.kconfig(name)
-    files[f"{name.fabric}.yaml"] = build_files.spec(name, chosen, ops)
+    files[f"{name.fabric}.yaml"] = build_files.spec(name, spoken, ops)
     if kernel_tree:
         target = Path(kernel_tree) / "drivers/target"
         registration = _registration(target, name)
@@ -60,6 +63,13 @@ def new_fabric(
         registration = {}
         files["Makefile"] = build_files.makefile(name)
         place = Path(folder or name.module)
+    _, left_out = chosen(ops, spoken)
+    made = Skeleton(
+        name, place, tuple(sorted(files)), tuple(registration), ops.path, tuple(left_out)
+    )
+    _refuse_existing(place)
+    if dry_run:
+        return made
     _write_folder(place, files)
     try:
         for path, content in registration.items():
@@ -71,7 +81,7 @@ def new_fabric(
             hint="Check its rights.",
             path=str(error.filename),
         ) from error
-    return Skeleton(name, place, tuple(sorted(files)), tuple(registration), ops.path)
+    return made
 
 
 def _registration(target: Path, name: ModuleName) -> dict[Path, str]:
@@ -94,7 +104,9 @@ def _registration(target: Path, name: ModuleName) -> dict[Path, str]:
     build_text = build_text.rstrip("\n") + "\n" + object_line
     # The last `endif` closes the menu of the target core.
     start, end, rest = config_text.rpartition("\nendif")
-    config_text = f"{start}\n{source_line}{end}{rest}" if end else f"{config_text}\n{source_line}"
+    config_text = (
+        f"{start.rstrip()}\n{source_line}{end}{rest}" if end else config_text + source_line
+    )
     return {build: build_text, config: config_text}
 
 
@@ -108,12 +120,15 @@ def _read(path: Path) -> str:
         ) from error
 
 
-def _write_folder(place: Path, files: dict[str, str]) -> None:
-    """Make a folder with its files under another name, then give it its own."""
+def _refuse_existing(place: Path) -> None:
     if place.exists() or place.is_symlink():
         raise ConflictError(
             f"{place} exists already", hint="Name another folder: dir=FOLDER", path=str(place)
         )
+
+
+def _write_folder(place: Path, files: dict[str, str]) -> None:
+    """Make a folder with its files under another name, then give it its own."""
     try:
         parent = place.absolute().parent
         work = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=parent))

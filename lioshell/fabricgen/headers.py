@@ -19,10 +19,8 @@ _STRUCT = "target_core_fabric_ops"
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _FUNCTION = re.compile(r"^(?P<returns>.+?)\(\s*\*\s*(?P<name>\w+)\s*\)\s*\((?P<parameters>.*)\)$")
 _INCLUDE = re.compile(r"^include\s+(/\S+)/Makefile$", re.MULTILINE)
-_MEMBER = re.compile(r"^(?P<type>.+?)(?P<name>\w+)$")
-_INSTALL = (
-    "Install the kernel's headers: apt install linux-headers-$(uname -r), or name them: headers="
-)
+_MEMBER = re.compile(r"^(?P<type>.+[\s*])(?P<name>\w+)$")
+_INSTALL = "Install them (apt install linux-headers-$(uname -r)), or name them: headers=DIR"
 
 
 @dataclass(frozen=True, slots=True)

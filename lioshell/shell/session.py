@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _READING = frozenset(
     (
         *("ls", "cd", "pwd", "help", "get", "info", "status", "exit", "version", "watch"),
-        *("refresh", "bookmarks", "sessions"),
+        *("refresh", "bookmarks", "sessions", "fabric"),
     )
 )
 """Commands that change nothing and so need neither root nor the lock."""

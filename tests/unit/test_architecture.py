@@ -26,6 +26,7 @@ ALLOWED = {
     "lio": {"errors", "model", "specs", "kernel"},
     "runner": {"errors", "model", "specs", "kernel"},
     "config": {"errors", "model", "specs", "lio"},
+    "fabricgen": {"errors"},
     "render": {"errors", "model", "environment"},
     "service": {"errors", "model", "kernel", "runner"},
     "shell": {
@@ -38,6 +39,7 @@ ALLOWED = {
         "render",
         "runner",
         "service",
+        "fabricgen",
     },
 }
 TOP = {"cli", "options", "completion_script", "__main__", "__init__"}

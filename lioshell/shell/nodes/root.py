@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from lioshell.errors import NotFoundError, PartialError, SpecError
 from lioshell.lio.fabrics import Fabric
+from lioshell.shell import new_fabric
 from lioshell.shell.common_commands import ShellNode
 from lioshell.shell.values import boolean
 from lioshell.specs import Parameter
@@ -29,6 +30,7 @@ class RootNode(ShellNode):
             _SAVEFILE,
             Parameter("clear_existing", "bool", "Remove everything first", default="false"),
         ),
+        "fabric": new_fabric.PARAMETERS,
     }
 
     def child_names(self) -> list[str]:
@@ -117,6 +119,19 @@ class RootNode(ShellNode):
             error.details = tuple(f"not restored: {f.path}: {f.reason}" for f in report.failures)
             raise error
         self.out.say(f"Configuration restored from {path}", "good")
+
+    def ui_command_fabric(self, *words: str, **options: str) -> None:
+        """Make the sources of a new kernel fabric module: `fabric new NAME proto=FC|SAS|iSCSI`.
+
+        The folder is ./tcm_NAME or dir=DIR; kernel_tree=DIR adds the module to a kernel's sources.
+        The callbacks are those of the running kernel's headers or of headers=DIR; a spec file for
+        lioshell is made with them.
+
+        Examples:
+            fabric new nab5000 proto=iSCSI headers=/usr/src/linux
+            fabric new nab5000 --proto FC --dir /root/nab5000
+        """
+        new_fabric.run(self.session, words, options)
 
     def ui_command_version(self) -> None:
         """Show the version of lioshell and of the kernel's target.
