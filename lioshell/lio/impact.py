@@ -27,12 +27,14 @@ class Impact(NamedTuple):
     """What would vanish.
 
     `deed` says what is about to be done ("delete /iscsi/IQN"); `luns` are the LUNs that nobody
-    sees any more, as TPG and number; `logins` the sessions that lose something.
+    sees any more, as TPG and number; `logins` the sessions that lose something. `is_slight`: one
+    line makes it again as it was.
     """
 
     deed: str
     luns: tuple[tuple[Tpg, int], ...] = ()
     logins: tuple[Login, ...] = ()
+    is_slight: bool = False
 
     def lun_lines(self) -> Iterator[str]:
         """Yield a line for each LUN: its path in the tree, and what it exports (read now)."""
@@ -75,14 +77,15 @@ def of_acl(tpg: Tpg, acl: NodeAcl) -> Impact:
 def of_mapped_lun(tpg: Tpg, acl: NodeAcl, mapped: MappedLun) -> Impact:
     """Return the impact of hiding a LUN from an initiator."""
     where = f"{tpg.tree_path}/acls/{acl.wwn}/mapped_lun{mapped.index}"
-    return Impact(f"delete {where}", logins=tuple(sessions.logins_of_mapped_lun(tpg, acl, mapped)))
+    logins = tuple(sessions.logins_of_mapped_lun(tpg, acl, mapped))
+    return Impact(f"delete {where}", logins=logins, is_slight=True)
 
 
 def of_portal(tpg: Tpg, name: str) -> Impact:
     """Return the impact of a portal's removal: with the last one, nobody can come back."""
     is_last = len(tpg.portals()) == 1
     logins = tuple(sessions.logins_of_tpg(tpg)) if is_last else ()
-    return Impact(f"delete {tpg.tree_path}/portals/{name}", logins=logins)
+    return Impact(f"delete {tpg.tree_path}/portals/{name}", logins=logins, is_slight=True)
 
 
 def of_storage_object(storage_object: StorageObject) -> Impact:

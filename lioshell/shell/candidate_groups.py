@@ -27,7 +27,7 @@ def group_words(
         for name in fitting(current.text, [GLOBAL, *node.group_names()]):
             yield Candidate(name, "preferences" if name == GLOBAL else "")
         return
-    known = _group_parameters(node, positional[0])
+    known = group_parameters(node, positional[0])
     if pair is not None:
         if command == "set" and pair[0] in known and pair[0] not in named:
             present = _present_value(node, positional[0], known[pair[0]])
@@ -48,7 +48,7 @@ def group_words(
         yield Candidate(REVEAL, "show the passwords")
 
 
-def _group_parameters(node: Node, name: str) -> dict[str, Parameter]:
+def group_parameters(node: Node, name: str) -> dict[str, Parameter]:
     """Return the parameters of a group, those included that the spec does not know."""
     if name == GLOBAL:
         return {n: Parameter(n, p.kind, p.help, values=p.values) for n, p in PREFERENCES.items()}

@@ -105,6 +105,16 @@ def word_at_end(line: str) -> tuple[list[Word], Word] | None:
     return words, Word("", len(line), len(line), 0)
 
 
+def words_so_far(line: str) -> tuple[list[Word], int]:
+    """Return the words of a line that is still being typed, and where its comment begins.
+
+    The column is the line's length where there is no comment. Raises GrammarError for a NUL.
+    """
+    scanner = _Scanner(line, unfinished=True)
+    words = scanner.words()
+    return words, scanner.position if scanner.in_comment else len(line)
+
+
 class _Scanner:
     """Reads one line; where `unfinished`, its end also ends a quote or an escape."""
 
@@ -113,6 +123,11 @@ class _Scanner:
         self._unfinished = unfinished
         self._position = 0
         self.in_comment = False
+
+    @property
+    def position(self) -> int:
+        """Where reading has come to: the column of a comment, or the line's end."""
+        return self._position
 
     def words(self) -> list[Word]:
         line = self._line

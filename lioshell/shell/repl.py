@@ -11,48 +11,23 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING
 
-from prompt_toolkit import PromptSession
-from prompt_toolkit.auto_suggest import AutoSuggestFromHistory, Suggestion
-from prompt_toolkit.formatted_text import HTML
-from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.patch_stdout import patch_stdout
-from prompt_toolkit.shortcuts import CompleteStyle
 
 from lioshell.errors import LioshellError
 from lioshell.shell import leaving
-from lioshell.shell.completion import ShellCompleter
-from lioshell.shell.history import SafeHistory
+from lioshell.shell.editor import Editor
+from lioshell.shell.questions import Questions
+from lioshell.shell.redaction import redacted
+from lioshell.shell.terminal_screen import TerminalScreen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from prompt_toolkit.buffer import Buffer
-    from prompt_toolkit.document import Document
-    from prompt_toolkit.formatted_text import AnyFormattedText
     from prompt_toolkit.input import Input
     from prompt_toolkit.output import Output as TerminalOutput
 
     from lioshell.environment import Environment
     from lioshell.shell.session import Session
-
-_DESTRUCTIVE = frozenset(("delete", "clearconfig", "restoreconfig", "disable"))
-
-
-class HarmlessSuggestions(AutoSuggestFromHistory):
-    """Suggests lines of the history, but none that takes something away."""
-
-    def get_suggestion(self, buffer: Buffer, document: Document) -> Suggestion | None:
-        """Return what a line of the history that begins like this one goes on with."""
-        suggestion = super().get_suggestion(buffer, document)
-        if suggestion is None or is_destructive(document.text + suggestion.text):
-            return None
-        return suggestion
-
-
-def is_destructive(line: str) -> bool:
-    """Tell whether a line may take something away; `PATH/delete` is a command too."""
-    words = (word.strip("\"'\\").rpartition("/")[2] for word in line.split())
-    return not _DESTRUCTIVE.isdisjoint(words)
 
 
 def run(
@@ -62,47 +37,55 @@ def run(
     terminal_output: TerminalOutput | None = None,
 ) -> int:
     """Read and run lines until exit or Ctrl-D, and return the exit code."""
-    prompt: PromptSession[str] = PromptSession(
-        completer=ShellCompleter(session),
-        complete_style=CompleteStyle.COLUMN,
-        complete_while_typing=False,
-        complete_in_thread=True,
-        history=SafeHistory(session.env.state_dir),
-        auto_suggest=HarmlessSuggestions(),
-        enable_history_search=True,
-        bottom_toolbar=lambda: _toolbar(session),
-        color_depth=None if session.out.color else ColorDepth.DEPTH_1_BIT,
-        input=terminal_input,
-        output=terminal_output,
+    editor = Editor(session, terminal_input, terminal_output)
+    questions = Questions(session, terminal_input, terminal_output)
+    session.consent.confirm = questions.confirm
+    session.screen = TerminalScreen(
+        session,
+        style=editor.style,
+        color_depth=editor.color_depth,
+        terminal_input=terminal_input,
+        terminal_output=terminal_output,
     )
     _greet(session)
     goes_on = True
     while goes_on:
         try:
             with _messages_above_the_prompt(session.env):
-                text = prompt.prompt(_prompt(session))
-            goes_on = run_lines(session, text)
+                text = editor.read()
+            goes_on = run_lines(session, questions, text)
         except KeyboardInterrupt:
             # Ctrl-C drops the line that was being typed.
             continue
         except EOFError:
             # Ctrl-D, or a terminal that has gone.
             break
+    editor.close()
     return leaving.leave(session, terminal_input, terminal_output)
 
 
-def run_lines(session: Session, text: str) -> bool:
-    """Run what was typed or pasted, up to the first line that fails; False: it asked to leave."""
-    lines = text.splitlines()
-    for number, line in enumerate(lines, 1):
-        goes_on = run_line(session, line)
-        if goes_on is None:
-            left = sum(bool(rest.strip()) for rest in lines[number:])
-            if left:
-                session.out.note(f"{left} more pasted line{'s' * (left > 1)} not run")
+def run_lines(session: Session, questions: Questions, text: str) -> bool:
+    """Run what was typed or pasted, up to the first line that fails; False: it asked to leave.
+
+    Of several lines each is shown as it runs, and those that take something away are asked about
+    before the first one runs.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    with questions.about_lines(lines) as agreed:
+        if not agreed:
+            session.out.note("no line was run")
             return True
-        if not goes_on:
-            return False
+        for number, line in enumerate(lines, 1):
+            if len(lines) > 1:
+                session.out.note(f"[{number}/{len(lines)}] {redacted(line.strip())}", "hint")
+            goes_on = run_line(session, line)
+            if goes_on is None:
+                left = len(lines) - number
+                if left:
+                    session.out.note(f"{left} more pasted line{'s' * (left > 1)} not run")
+                return True
+            if not goes_on:
+                return False
     return True
 
 
@@ -156,23 +139,3 @@ def _greet(session: Session) -> None:
     session.out.say(f"lioshell {__version__}. Type help for the commands, Tab to complete.")
     if session.lio.kernel.simulated:
         session.out.say("This is a simulated kernel: the target of this machine is not touched.")
-
-
-def _prompt(session: Session) -> AnyFormattedText:
-    path = session.node.path
-    longest = session.prefs.number("prompt_length")
-    if longest and len(path) > longest:
-        half = max((longest - 3) // 2, 1)
-        path = f"{path[:half]}...{path[-half:]}"
-    return [("ansicyan", path), ("", "> ")]
-
-
-def _toolbar(session: Session) -> AnyFormattedText:
-    kernel = "simulated kernel" if session.lio.kernel.simulated else "kernel"
-    changed = "unsaved changes" if session.changed else "no changes"
-    served = len(session.hosting.served_here())
-    disks = "disk" if served == 1 else "disks"
-    serving = f" | this session serves {served} {disks}" if served else ""
-    return HTML(" {} | {}{} | <b>Tab</b> completes, <b>Ctrl-D</b> leaves").format(
-        kernel, changed, serving
-    )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a command can ask of the person at the terminal; without one, what happens instead.
+"""What a command can do with a terminal; without one, what happens instead.
 
-A one-liner and a script are never asked, paged or repeated. The interactive session puts its own
+A one-liner and a script are never paged or repeated. The interactive session puts its own
 kind of screen in the place of this one.
 """
 
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 
 class Screen:
     """Nobody is there."""
-
-    def confirm(self, question: str) -> bool:  # noqa: ARG002  # for who can be asked
-        """Ask a question that is answered with yes or no; nobody says no."""
-        return True
 
     def pick(self, root: Node, here: Node) -> Node | None:  # noqa: ARG002  # where there is a list
         """Let a place of the tree be picked; None: none was."""

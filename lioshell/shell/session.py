@@ -18,6 +18,7 @@ from lioshell.shell import grammar, many, paths, suggestions
 from lioshell.shell.bookmarks import Bookmarks
 from lioshell.shell.common_commands import EXIT, GLOBAL
 from lioshell.shell.configshell_node import NullLog
+from lioshell.shell.consent import Consent, Unanswered
 from lioshell.shell.node import is_component
 from lioshell.shell.nodes.root import RootNode
 from lioshell.shell.preferences import Preferences
@@ -26,7 +27,7 @@ from lioshell.shell.screen import Screen
 from lioshell.shell.visited import Visited
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lioshell.environment import Environment
     from lioshell.lio.backstores import StorageObject
@@ -53,7 +54,14 @@ _NOT_PAGED = frozenset(("cd", "watch"))
 _ANYWHERE = frozenset(("cd", "pwd", "help", "exit", ".."))
 """Commands that do not depend on the place where they are typed."""
 
-_BEFORE_THE_FIRST_CHANGE = (UsageError, NotFoundError, ConflictError, HostError)
+_BEFORE_THE_FIRST_CHANGE = (
+    UsageError,
+    NotFoundError,
+    ConflictError,
+    HostError,
+    DeclinedError,
+    Unanswered,
+)
 """Errors of what is checked before anything is changed."""
 
 
@@ -78,9 +86,7 @@ class Session:
         self.out = out
         self.hosting = hosting
         self.saveconfig_path = saveconfig_path
-        self.assume_yes = assume_yes
-        self.confirm: Callable[[Impact], bool] | None = None
-        """Shows what would vanish and asks; None where nobody can be asked."""
+        self.consent = Consent(assume_yes=assume_yes)
         self.prefs = Preferences(env.state_dir, out.note)
         self.bookmarks = Bookmarks(self.prefs)
         self.screen = Screen()
@@ -146,6 +152,11 @@ class Session:
             # A mistyped command is told as such to who is not root, and waits for nobody.
             node.check(command, positional, named)
         self.lio.kernel.system.require_root()
+        return self.consent.run(lambda: self._change(node, command, positional, named))
+
+    def _change(
+        self, node: Node, command: str, positional: list[str], named: dict[str, str]
+    ) -> Any:
         with self._lock(command):
             try:
                 with self.out.once_done():
@@ -238,27 +249,8 @@ class Session:
         return paths.nodes_at(path, here, self.bookmarks)
 
     def before_removal(self, impact: Impact) -> None:
-        """Let a destructive command go on, or raise an error before its first step.
-
-        Whoever is logged in to what would vanish would lose it: without --yes a one-liner or a
-        script does not do that. An interactive session sets `confirm`, which shows the impact,
-        asks, and returns the answer.
-        """
-        if self.assume_yes:
-            return
-        if self.confirm is not None:
-            if not self.confirm(impact):
-                raise DeclinedError(
-                    f"Nothing was changed: {impact.deed} was declined", hint="Say y to do it."
-                )
-            return
-        if impact.logins:
-            names = ", ".join(dict.fromkeys(str(login) for login in impact.logins))
-            raise ConflictError(
-                f"{impact.deed}: {names} {'is' if len(impact.logins) == 1 else 'are'} logged in",
-                hint="Log out there first, or do it all the same with: lioshell --yes",
-                path=impact.deed.rpartition(" ")[2],
-            )
+        """Let a destructive command go on, or leave it before its first step."""
+        self.consent.require(impact)
 
     def _go(self, node: Node) -> None:
         self.node = node
@@ -309,6 +301,11 @@ class Session:
             return None
         self.out.say(f"Entering new node {node.path}.")
         return node
+
+    @property
+    def assume_yes(self) -> bool:
+        """Whether every question is answered with yes (-y)."""
+        return self.consent.assume_yes
 
     # Suggestions
 

@@ -16,7 +16,7 @@ from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.output import DummyOutput
 
 from lioshell.lio.fabrics import Fabric
-from lioshell.shell import repl
+from lioshell.shell import editor, repl
 from lioshell.shell.nodes.root import RootNode
 
 CTRL_C, UP = b"\x03", b"\x1b[A"
@@ -124,6 +124,7 @@ def test_pasted_lines_are_run_until_one_fails(terminal):
     paste = "\x1b[200~cd /iscsi\npwd\n\nlz\npwd\nexit\x1b[201~"
     terminal.type(paste, "pwd")
     assert terminal.out.splitlines()[2:] == ["/iscsi", "/iscsi"]
+    assert "[2/5] pwd\n[3/5] lz\n" in terminal.err
     assert "2 more pasted lines not run" in terminal.err
     assert terminal.history[:4] == ["cd /iscsi", "pwd", "lz", "pwd"]
 
@@ -145,6 +146,7 @@ def test_places(terminal):
         "../..",
         "pwd",
         f"delete {IQN}",
+        "y",
         "cd <",
         "pwd",
     )
@@ -153,7 +155,9 @@ def test_places(terminal):
 
 
 def test_deleting_where_one_stands_goes_up(terminal):
-    terminal.type(f"/iscsi create {IQN}", f"/iscsi/{IQN}/tpg1/luns", f"/iscsi delete {IQN}", "pwd")
+    terminal.type(
+        f"/iscsi create {IQN}", f"/iscsi/{IQN}/tpg1/luns", f"/iscsi delete {IQN}", "y", "pwd"
+    )
     assert "\n/iscsi\n" in terminal.out
 
 
@@ -209,7 +213,7 @@ def test_no_line_that_takes_something_away_is_suggested(line, suggested):
     buffer.load_history_if_not_yet_loaded = lambda: None
     buffer._working_lines.appendleft(line)
     typed = line[: len(line) - len(suggested)] if suggested else line[:8]
-    found = repl.HarmlessSuggestions().get_suggestion(buffer, Document(typed))
+    found = editor.HarmlessSuggestions().get_suggestion(buffer, Document(typed))
     assert (found and found.text) == suggested
 
 
@@ -218,24 +222,11 @@ def test_the_prompt_is_the_path_cut_in_the_middle(terminal):
         "/iscsi create iqn.2003-01.org.linux-iscsi.san01.x8664:sn.05135a0e4a11"
     )
     terminal.session.run_line("/iscsi/iqn.2003-01.org.linux-iscsi.san01.x8664:sn.05135a0e4a11/tpg1")
-    text = "".join(part for _, part in repl._prompt(terminal.session))
+    text = "".join(part for _, part in editor.prompt_text(terminal.session))
     assert text == "/iscsi/iqn.20...5a0e4a11/tpg1> "
     terminal.session.run_line("set global prompt_length=0")
-    text = "".join(part for _, part in repl._prompt(terminal.session))
+    text = "".join(part for _, part in editor.prompt_text(terminal.session))
     assert text == f"{terminal.session.node.path}> "
-
-
-def test_the_toolbar_tells_of_changes_and_of_disks_served_here(terminal):
-    def shown():
-        from prompt_toolkit.formatted_text import fragment_list_to_text, to_formatted_text
-
-        return fragment_list_to_text(to_formatted_text(repl._toolbar(terminal.session)))
-
-    assert "no changes" in shown()
-    terminal.session.run_line(f"/backstores/user:file create v 1M {terminal.folder}/<v>")
-    assert "unsaved changes | this session serves 1 disk |" in shown()
-    terminal.session.run_line("saveconfig")
-    assert "no changes" in shown()
 
 
 class Tty(io.StringIO):

@@ -196,7 +196,8 @@ def test_a_dumb_terminal_works(start):
 def test_nothing_is_handed_over_where_no_disk_is_left(start):
     screen = start()
     screen.line(f"/backstores/user:file create v 1M {screen.folder}/v.img", "by this session")
-    screen.line("/backstores/user:file delete v", "Deleted storage object v")
+    screen.line("/backstores/user:file delete v", "Go on? [y/N]")
+    screen.line("y", "Deleted storage object v")
     screen.until(">")
     screen.line("exit", "Configuration saved to")
     assert screen.end() == 0

@@ -50,7 +50,7 @@ def test_it_is_refused_with_exit_3_and_names_who_is_logged_in(used, line):
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_yes_does_it(used, line):
-    used.session.assume_yes = True
+    used.session.consent.assume_yes = True
     before = used.run("ls")
     used.run(line)
     assert used.run("ls") != before or line.startswith("restoreconfig")
@@ -69,7 +69,7 @@ def test_an_interactive_session_asks_and_its_answer_counts(used):
         asked.append((impact.logins, list(impact.lun_lines())))
         return answers.pop(0)
 
-    used.session.confirm = confirm
+    used.session.consent.confirm = confirm
     before = used.run("ls")
 
     assert isinstance(used.fails(f"/iscsi delete {IQN}"), DeclinedError)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether something may be taken away: a person is asked, a script is refused where it hurts.
+
+The question is asked while nothing is locked: the command is left before its first step, and
+begun again once the answer is yes. What it would take away is looked at again then, and asked
+about again where it is more than was agreed to.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from lioshell.errors import ConflictError, DeclinedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lioshell.lio.impact import Impact
+
+T = TypeVar("T")
+
+
+class Unanswered(Exception):  # noqa: N818  # a question and no error
+    """A command was left because somebody has to be asked first."""
+
+    def __init__(self, impact: Impact) -> None:
+        super().__init__(impact.deed)
+        self.impact = impact
+
+
+class Consent:
+    """Decides about destructive commands, before their first step.
+
+    `confirm` shows what would vanish, asks and returns the answer; None where nobody can be asked.
+    """
+
+    def __init__(self, *, assume_yes: bool) -> None:
+        self.assume_yes = assume_yes
+        self.confirm: Callable[[Impact], bool] | None = None
+        self._agreed: list[Impact] = []
+
+    def run(self, change: Callable[[], T]) -> T:
+        """Run a change, and ask what it needs to know; raises DeclinedError for a no."""
+        self._agreed = []
+        while True:
+            try:
+                return change()
+            except Unanswered as question:
+                impact = question.impact
+            if self.confirm is None or not self.confirm(impact):
+                raise DeclinedError(
+                    f"Nothing was changed: {impact.deed} was declined", hint="Say y to do it."
+                )
+            self._agreed.append(impact)
+
+    def require(self, impact: Impact) -> None:
+        """Let a command go on; raises Unanswered, or ConflictError where nobody can be asked.
+
+        Whoever is logged in to what would vanish would lose it: without --yes a one-liner or a
+        script does not do that.
+        """
+        if self.assume_yes:
+            return
+        if self.confirm is not None:
+            if not any(_covers(agreed, impact) for agreed in self._agreed):
+                raise Unanswered(impact)
+            return
+        if impact.logins:
+            names = ", ".join(dict.fromkeys(str(login) for login in impact.logins))
+            raise ConflictError(
+                f"{impact.deed}: {names} {'is' if len(impact.logins) == 1 else 'are'} logged in",
+                hint="Log out there first, or do it all the same with: lioshell --yes",
+                path=impact.deed.rpartition(" ")[2],
+            )
+
+
+def _covers(agreed: Impact, impact: Impact) -> bool:
+    """Tell whether a yes to one impact is a yes to another: the same deed, and no more lost."""
+    return (
+        agreed.deed == impact.deed
+        and _luns(impact) <= _luns(agreed)
+        and _logins(impact) <= _logins(agreed)
+    )
+
+
+def _luns(impact: Impact) -> set[tuple[str, int]]:
+    return {(tpg.tree_path, index) for tpg, index in impact.luns}
+
+
+def _logins(impact: Impact) -> set[tuple[str, str]]:
+    return {(login.initiator, login.tpg) for login in impact.logins}
