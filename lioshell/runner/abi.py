@@ -26,6 +26,8 @@ CAP_READ_LEN: Final = 1 << 1
 """A response may say how much of data-in is valid."""
 CAP_TMR: Final = 1 << 2
 """Task management notices may be in the ring."""
+CAP_KEEP_BUF: Final = 1 << 3
+"""A response may keep the buffers of its command."""
 
 MAILBOX_SIZE: Final = 128
 MAILBOX_HEAD_WORD: Final = 12 // 4
@@ -40,6 +42,7 @@ ALIGNMENT: Final = 8
 
 UFLAG_UNKNOWN_OP: Final = 0x1
 UFLAG_READ_LEN: Final = 0x2
+UFLAG_KEEP_BUF: Final = 0x4
 
 ENTRY_IOV_COUNT: Final = 8
 ENTRY_IOV_BIDI_COUNT: Final = 12
@@ -53,6 +56,9 @@ SENSE_SIZE: Final = 96
 ENTRY_SIZE: Final = 112
 """sizeof(struct tcmu_cmd_entry): what a response needs, so the least length of a command."""
 IOV_SIZE: Final = 16
+TMR_COUNT: Final = 12
+TMR_IDS: Final = 32
+"""sizeof(struct tcmu_tmr_entry): the ids follow, 2 bytes each."""
 
 # The second word of a header holds cmd_id (2 bytes), kflags (1) and uflags (1), the word of the
 # status holds that byte and padding: one aligned store writes all of it, in the CPU's byte order.

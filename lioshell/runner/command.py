@@ -85,6 +85,10 @@ class Response(NamedTuple):
 
 
 GOOD = Response(0)
+INTERNAL_TARGET_FAILURE = Response(
+    0x02, bytes((0x70, 0, 0x04, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x44, 0, 0, 0, 0, 0))
+)
+"""CHECK CONDITION, HARDWARE ERROR, in the fixed format (SPC-6 4.4.3)."""
 
 
 class Deferred:

@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """A device that is being served: its uio file, its ring and the logical unit behind it.
 
-One thread, the loop's, calls everything here but the constructor. Commands are executed inline:
-on page-cache hits a thread hop costs more than the command.
+One thread at a time, the one that leads the loop, calls everything here unless said otherwise. What
+needs no wait is executed inline: on page-cache hits a thread hop costs more than the command.
 """
 
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING
+import time
+import traceback
+from typing import TYPE_CHECKING, Protocol
 
-from lioshell.runner.command import GOOD, Deferred, Response
+from lioshell.errors import RunnerError
+from lioshell.runner.command import GOOD, INTERNAL_TARGET_FAILURE, Deferred, Response
+from lioshell.runner.jobs import BUSY, Job, Jobs
 from lioshell.runner.ring import Ring
+from lioshell.runner.statistics import Statistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,24 +26,53 @@ if TYPE_CHECKING:
 
 BUDGET_COMMANDS = 64
 """How many commands a device may execute before the other devices get their turn."""
+BUDGET_S = 0.01
+"""How long it may take for that; one command more than this at most."""
+MAX_IN_FLIGHT = 16
+"""How many commands of one device may be on workers, where its unit does not say."""
+_OLD_S = 1.0
+"""The kernel's time-out is in seconds: younger commands need not be compared with it."""
 
-# CHECK CONDITION, HARDWARE ERROR, INTERNAL TARGET FAILURE, fixed format (SPC-6 4.4.3).
-INTERNAL_TARGET_FAILURE = Response(
-    0x02, bytes((0x70, 0, 0x04, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x44, 0, 0, 0, 0, 0))
-)
-# SAM-6 5.3.1: the initiator sends the command again.
-BUSY = Response(0x08)
+# SAM-6 5.3.1: nobody waits for this command any more.
+TASK_ABORTED = Response(0x40)
+
+
+class Engine(Protocol):
+    """What executes deferred commands: the loop that a device is in."""
+
+    def run_job(self, job: Callable[[], None]) -> None:
+        """Have a worker call `job`; RuntimeError when there can be no more threads."""
+
+    def ready(self, device: ServedDevice) -> None:
+        """Have `service` called soon by the thread that serves the device; from any thread."""
 
 
 class ServedDevice:
     """Serves the commands of one opened TCMU device with a logical unit.
 
     Takes over `handle` and `unit`: `close` closes both. `report` gets a line of text for what the
-    user should know. Raises RunnerError when the ring is none that this code can serve; handle and
-    unit stay the caller's then.
+    user should know. `time_out_s()` is the kernel's cmd_time_out, 0 for none. Without an `engine`
+    deferred commands are executed inline. Raises RunnerError when the ring is none that this code
+    can serve; handle and unit stay the caller's then.
     """
 
-    __slots__ = ("_handle", "_report", "_ring", "_unit", "commands", "device", "failures")
+    __slots__ = (
+        "_begun",
+        "_current",
+        "_handle",
+        "_jobs",
+        "_mark_bytes",
+        "_mark_time",
+        "_report",
+        "_ring",
+        "_time_out_s",
+        "_unit",
+        "_waited",
+        "closed",
+        "device",
+        "not_before",
+        "statistics",
+    )
 
     def __init__(
         self,
@@ -46,25 +80,74 @@ class ServedDevice:
         handle: UioHandle,
         unit: LogicalUnit,
         report: Callable[[str], None],
+        time_out_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.device = device
         self._handle = handle
         self._unit = unit
         self._report = report
         self._ring = Ring(handle.map)
-        self.commands = 0
-        """Commands answered since the device is served."""
-        self.failures = 0
-        """Commands answered with INTERNAL TARGET FAILURE because the unit raised."""
+        self._time_out_s = time_out_s
+        self._begun = 0.0
+        # What is executed inline now: of one that hangs it shall be known what it is.
+        self._current: Command | None = None
+        self._jobs: Jobs | None = None
+        # Told of what took long inline, so that the unit can hand the next to a worker.
+        self._waited: Callable[[float], None] | None = getattr(unit, "waited", None)
+        self.statistics = Statistics()
+        self.not_before = time.monotonic()
+        """A time before which no command that is popped next was in the ring."""
+        self._mark_bytes = 0
+        self._mark_time = self.not_before
+        self.closed = False
 
     @property
     def uio_name(self) -> str:
         """The device's name in sysfs, e.g. "uio0"."""
         return self.device.uio_name
 
+    @property
+    def commands(self) -> int:
+        """Commands answered since the device is served."""
+        return self.statistics.commands
+
+    @property
+    def failures(self) -> int:
+        """Commands answered with INTERNAL TARGET FAILURE because the unit raised."""
+        return self.statistics.failures
+
+    @property
+    def unit(self) -> LogicalUnit:
+        """The logical unit that answers."""
+        return self._unit
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything that the kernel has queued is answered."""
+        return self._ring.empty and not self._ring.in_flight
+
     def fileno(self) -> int:
         """Return the descriptor that is readable when commands came or the device went."""
         return self._handle.fileno()
+
+    def attach(self, engine: Engine) -> None:
+        """Have deferred commands executed by an engine from now on."""
+        if not self._ring.out_of_order:
+            return  # A kernel that wants its answers in order gets them inline.
+        limit = int(getattr(self._unit, "max_in_flight", MAX_IN_FLIGHT))
+        self._jobs = Jobs(
+            engine, max(1, limit), lambda: engine.ready(self), self._expired, self._failed
+        )
+
+    def in_flight(self) -> list[tuple[bytes, float | None]]:
+        """List what is being executed beside the loop, from any thread.
+
+        Each is a CDB and the time.monotonic() of its start, None while it waits for a worker.
+        """
+        jobs = self._jobs
+        found = [] if jobs is None else [(j.cdb, j.started) for j in list(jobs.in_flight.values())]
+        current = self._current
+        return found if current is None else [(current.cdb, self._begun), *found]
 
     def service(self) -> bool:
         """Handle one wake-up: consume the event, then drain; tell whether commands are left.
@@ -76,25 +159,40 @@ class ServedDevice:
         return self.drain()
 
     def drain(self, budget: int = BUDGET_COMMANDS) -> bool:
-        """Execute and answer up to `budget` commands and tell whether more are queued.
+        """Answer what has been finished, execute up to `budget` commands, tell whether more wait.
 
         The kernel is notified once, at the end. Raises RunnerError when the ring is broken.
         """
-        pop = self._ring.pop
-        complete = self._ring.complete
+        ring = self._ring
+        if ring.was_reset:
+            self._start_over()
+        statistics = self.statistics
+        slow_s = statistics.slow_s
+        pop = ring.pop
+        complete = ring.complete
         execute = self._unit.execute
-        done = 0
+        clock = time.monotonic
+        done = self._answer_finished()
+        self._begun = begun = now = clock()
+        stale = now - self.not_before > _OLD_S and self._is_stale(now)
+        before = ring.backlog_bytes
+        popped = None
+        left = budget
         try:
-            while done < budget:
+            while left > 0:
                 popped = pop()
                 if popped is None:
                     break
                 cmd_id, command = popped
+                self._current = command
+                left -= 1
                 try:
-                    answer = execute(command)
+                    answer = BUSY if stale else execute(command)
                     if answer is not GOOD and isinstance(answer, Deferred):
-                        answer = answer.run()
-                    complete(cmd_id, command, answer)
+                        done += self._defer(cmd_id, command, answer)
+                    else:
+                        complete(cmd_id, command, answer)
+                        done += 1
                 except KeyboardInterrupt as error:
                     # Ctrl-C in the middle of a command: the initiator sends it again.
                     complete(cmd_id, command, BUSY)
@@ -103,39 +201,165 @@ class ServedDevice:
                     raise
                 except BaseException as error:  # noqa: BLE001 - no unit may stop the ring
                     complete(cmd_id, command, INTERNAL_TARGET_FAILURE)
-                    self._report_failure(command, error)
-                done += 1
+                    done += 1
+                    self._failed(command.cdb, error)
+                last, now = now, clock()
+                if now - last > slow_s:
+                    self._slow(command.cdb, now - last)
+                if now - begun > BUDGET_S:
+                    break
         finally:
+            self._current = None
+            done += self._abort(ring.take_aborted())
             if done:
-                self.commands += done
+                statistics.commands += done
                 self._handle.notify()
-        return not self._ring.empty
+        if popped is None:
+            self._mark_bytes = 0
+            self._mark_time = now
+            return False
+        self._move_mark(before, now)
+        return True
 
     def drain_all(self, limit: int = 65536) -> None:
-        """Answer everything that is queued; for a blocked device, to which nothing is added.
+        """Execute everything that is queued; for a blocked device, to which nothing is added.
 
         `limit` bounds the work should commands keep coming all the same.
         """
         while limit > 0 and self.drain(BUDGET_COMMANDS):
             limit -= BUDGET_COMMANDS
 
-    def _report_failure(self, command: Command, error: BaseException) -> None:
-        # The 1st, 2nd, 4th, 8th ...: an initiator that retries must not flood the log.
-        self.failures += 1
-        if self.failures & (self.failures - 1) == 0:
-            count = f" ({self.failures} failures)" if self.failures > 1 else ""
+    # Commands beside the loop -------------------------------------------------------------------
+
+    def _defer(self, cmd_id: int, command: Command, deferred: Deferred) -> int:
+        """Hand a command on; return how many are answered by that."""
+        jobs = self._jobs
+        if jobs is None:
+            self._ring.complete(cmd_id, command, deferred.run())
+            return 1
+        jobs.put(Job(cmd_id, command, deferred, self.not_before))
+        return 0
+
+    def _answer_finished(self) -> int:
+        """Answer the commands that were finished beside the loop and return how many they were."""
+        jobs = self._jobs
+        if jobs is None:
+            return 0
+        done = 0
+        while (job := jobs.take_finished()) is not None:
+            self._answer(job, job.response)
+            done += 1
+        if done:
+            jobs.start()
+        return done
+
+    def _answer(self, job: Job, response: Response) -> None:
+        command, job.command = job.command, None
+        if command is None:
+            return
+        try:
+            self._ring.complete(job.cmd_id, command, response)
+        except Exception as error:  # noqa: BLE001 - a unit's answer may be no response at all
+            self._ring.complete(job.cmd_id, command, INTERNAL_TARGET_FAILURE)
+            self._failed(job.cdb, error)
+        if job.started is not None:
+            took_s = time.monotonic() - job.started
+            if took_s > self.statistics.slow_s:
+                self._slow(job.cdb, took_s, inline=False)
+
+    def _abort(self, cmd_ids: list[int]) -> int:
+        """Answer what was not started of the commands that an initiator has given up."""
+        if not cmd_ids or self._jobs is None:
+            return 0
+        given_up = self._jobs.abort_waiting(cmd_ids)
+        for job in given_up:
+            self._answer(job, TASK_ABORTED)
+        return len(given_up)
+
+    def _start_over(self) -> None:
+        """Go on after somebody else has emptied the ring, when that is safe."""
+        jobs = self._jobs
+        if jobs is not None:
+            for job in jobs.abort_waiting():
+                job.command = None
+            if jobs.in_flight:
+                # Their buffers may be another command's by now.
+                raise RunnerError("another program has reset its ring while commands were executed")
+        self._ring.start_over()
+
+    # Age ------------------------------------------------------------------------------------------
+
+    def _expired(self, job: Job) -> bool:
+        """Tell whether the kernel may have answered a command that was not started; any thread."""
+        age_s = time.monotonic() - job.not_before
+        return age_s > _OLD_S and 0 < self._time_out_s() <= age_s
+
+    def _is_stale(self, now: float) -> bool:
+        """Tell whether what is in the ring may have waited longer than the kernel does.
+
+        An initiator that was told of the time-out may have written elsewhere since: such a write
+        must not be done. BUSY is right both for it, where nobody listens any more, and for one
+        that is not too old after all, which is sent again.
+        """
+        stale = 0 < self._time_out_s() <= now - self.not_before
+        if stale:
             self._report(
-                f"{self.device.configfs_path}: command {command.cdb.hex(' ')} failed:"
+                f"{self.device.configfs_path}: commands that had waited for up to"
+                f" {now - self.not_before:.0f} s were not executed"
+            )
+        return stale
+
+    def _move_mark(self, before: int, now: float) -> None:
+        """Learn how old the next command may be, where the ring was not emptied.
+
+        What was in the ring at the mark's time is `_mark_bytes` from here; once that is popped, the
+        rest came later.
+        """
+        left = self._ring.backlog_bytes
+        self._mark_bytes -= max(0, before - left)
+        if self._mark_bytes <= 0:
+            self.not_before = max(self.not_before, self._mark_time)
+            self._mark_time = now
+            self._mark_bytes = left
+
+    def _slow(self, cdb: bytes, took_s: float, inline: bool = True) -> None:
+        self.statistics.note_slow(cdb, took_s)
+        if inline and self._waited is not None:
+            self._waited(took_s)
+
+    def _failed(self, cdb: bytes, error: BaseException) -> None:
+        # The 1st, 2nd, 4th, 8th ...: an initiator that retries must not flood the log.
+        self.statistics.failures += 1
+        failures = self.statistics.failures
+        if failures & (failures - 1) == 0:
+            count = f" ({failures} failures)" if failures > 1 else ""
+            self._report(
+                f"{self.device.configfs_path}: command {cdb.hex(' ')} failed:"
                 f" {type(error).__name__}: {error}{count}"
             )
 
-    def close(self) -> None:
+    # The end ----------------------------------------------------------------------------------
+
+    def close(self) -> bool:
         """Unmap and release the device and close the unit; all is done whatever one step raises.
 
-        The views of the map go first: a map with views cannot be closed, and an open map keeps
-        the uio file open (mmap duplicates the descriptor), which nobody else could open then.
+        While commands are still executed beside the loop their buffers must stay, and the kernel's
+        ownership with them: False says so, and `close` is to be called again.
         """
+        if self.closed:
+            return True
+        jobs = self._jobs
+        if jobs is not None:
+            for job in jobs.abort_waiting():
+                job.command = None
+            while (finished := jobs.take_finished()) is not None:
+                finished.command = None
+            if jobs.in_flight:
+                return False
+        self.closed = True
         problems: list[str] = []
+        # The views of the map go first: a map with views cannot be closed, and an open map keeps
+        # the uio file open (mmap duplicates the descriptor), which nobody else could open then.
         self._ring.close()
         try:
             self._unit.close()
@@ -154,12 +378,11 @@ class ServedDevice:
             problems.append(f"closing it failed: {error.strerror or error}")
         for problem in problems:
             self._report(f"{self.device.configfs_path}: {problem}")
+        return True
 
 
 def _forget(command: Command, error: BaseException) -> None:
     """Drop the slices of the map that an exception's frames hold while it travels up."""
-    import traceback
-
     traceback.clear_frames(error.__traceback__)
     for part in command.data:
         part.release()

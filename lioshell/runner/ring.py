@@ -61,10 +61,12 @@ class Ring:
     """
 
     __slots__ = (
+        "_aborted",
         "_bytes",
         "_cursor",
         "_data_offset",
         "_fence",
+        "_has_keep_buf",
         "_has_read_len",
         "_map",
         "_map_size",
@@ -73,6 +75,7 @@ class Ring:
         "_ring_size",
         "_slots",
         "_words",
+        "out_of_order",
     )
 
     def __init__(self, region: mmap.mmap) -> None:
@@ -83,6 +86,10 @@ class Ring:
         self._ring_size = mailbox.ring_size
         self._data_offset = mailbox.data_offset
         self._has_read_len = bool(mailbox.flags & abi.CAP_READ_LEN)
+        self._has_keep_buf = bool(mailbox.flags & abi.CAP_KEEP_BUF)
+        self.out_of_order = bool(mailbox.flags & abi.CAP_OOOC)
+        """Whether commands may be completed in another order than they came in."""
+        self._aborted: list[int] = []
         self._bytes = memoryview(region)
         # Only mailbox and ring: a store through these views cannot reach the data area, and their
         # length is a multiple of 8 whatever the length of the region.
@@ -108,11 +115,42 @@ class Ring:
         """Whether the kernel has queued nothing that was not popped."""
         return self._words[abi.MAILBOX_HEAD_WORD] == self._cursor
 
+    @property
+    def backlog_bytes(self) -> int:
+        """How much of the ring the kernel has filled and `pop` has not taken."""
+        return (self._words[abi.MAILBOX_HEAD_WORD] - self._cursor) % self._ring_size
+
+    @property
+    def was_reset(self) -> bool:
+        """Whether somebody has emptied the ring (action/reset_ring), so that nothing is in flight.
+
+        cmd_tail is written by this side alone, but for that: it stands at 0 then.
+        """
+        slots = self._slots
+        return self._words[_TAIL] != (slots[0] if slots else self._cursor)
+
+    def start_over(self) -> None:
+        """Forget what was in flight, after a reset."""
+        self._slots.clear()
+        self._aborted.clear()
+        self._cursor = self._words[_TAIL]
+
+    def take_aborted(self) -> list[int]:
+        """Return the ids that task management notices have named since the last call.
+
+        Their initiators wait no more; each is to be completed all the same.
+        """
+        aborted = self._aborted
+        if aborted:
+            self._aborted = []
+        return aborted
+
     def pop(self) -> tuple[int, Command] | None:
         """Return the next command and its id, or None when there is none now.
 
-        PAD and TMR entries are skipped; an entry of an unknown kind is answered here with the
-        UNKNOWN_OP flag. Raises RunnerError when the entry breaks the rules of the ABI.
+        PAD entries are skipped, TMR entries too, once their ids are noted; an entry of an unknown
+        kind is answered here with the UNKNOWN_OP flag. Raises RunnerError when the entry breaks
+        the rules of the ABI.
         """
         words = self._words
         ring_size = self._ring_size
@@ -155,9 +193,23 @@ class Ring:
                 header = (start >> 2) + 1
                 cmd_id = (words[header] >> _ID_SHIFT) & 0xFFFF
                 words[header] = _header(cmd_id, abi.UFLAG_UNKNOWN_OP)
+            elif op == abi.OP_TMR:
+                self._note_aborted(start, length)
             self._cursor = end
             if not self._slots:
                 self._move_tail(end)
+
+    def _note_aborted(self, start: int, length: int) -> None:
+        """Note the ids of a TMR entry; the kernel wants no answer (tcmu_tmr_notify)."""
+        if length < abi.TMR_IDS:
+            raise RunnerError(f"The ring is broken: a TMR entry of {length} bytes")
+        count = self._words[(start + abi.TMR_COUNT) >> 2]
+        if abi.TMR_IDS + 2 * count > length:
+            raise RunnerError(
+                f"The ring is broken: {count} command ids in a TMR entry of {length} bytes"
+            )
+        first = start + abi.TMR_IDS
+        self._aborted += self._bytes[first : first + 2 * count].cast("H").tolist()
 
     def _parse(self, start: int, length: int) -> tuple[int, Command]:
         """Copy id, CDB and iovs of the command entry at `start` (offset in the region), checked.
@@ -209,11 +261,15 @@ class Ring:
             Command(b"", extra, 0).zero_fill(0)
         return cmd_id, Command(cdb, data, size_bytes)
 
-    def complete(self, cmd_id: int, command: Command, response: Response) -> None:
+    def complete(
+        self, cmd_id: int, command: Command, response: Response, keep_buffers: bool = False
+    ) -> None:
         """Answer a popped command; the kernel sees it with the next notification.
 
-        An exception (a response that is no response) leaves the ring as it was, so that the
-        command can be completed again. Raises IndexError when no command is in flight.
+        With `keep_buffers` its buffers stay its own until its id is written to
+        action/free_kept_buf; ValueError where the kernel cannot do that. An exception (a response
+        that is no response) leaves the ring as it was, so that the command can be completed again.
+        Raises IndexError when no command is in flight.
         """
         position = self._slots[0]
         words = self._words
@@ -224,6 +280,10 @@ class Ring:
             words[word + 2] = 0
         else:
             flags = self._write_response(word, command, status, sense, read_len)
+        if keep_buffers:
+            if not self._has_keep_buf:
+                raise ValueError("This kernel keeps no buffers")
+            flags |= abi.UFLAG_KEEP_BUF
         # One store for id, kflags and uflags. The entry that takes the response is the oldest one,
         # whichever command it came with: that is how commands are completed out of order.
         words[word + 1] = _header(cmd_id, flags) if flags else cmd_id << _ID_SHIFT

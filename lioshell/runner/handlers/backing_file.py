@@ -160,8 +160,12 @@ def create(path: str, size_bytes: int) -> Undo:
     return remove
 
 
-def open_locked(path: str, size_bytes: int, block_size_bytes: int, read_only: bool) -> int:
+def open_locked(
+    path: str, size_bytes: int, block_size_bytes: int, read_only: bool, *, sync: bool = False
+) -> int:
     """Open an existing file of exactly `size_bytes`, lock it and return the descriptor.
+
+    With `sync` each write is on stable storage when it returns (O_DSYNC).
 
     The lock is flock(2): exclusive, or shared among those who only read. It conflicts with other
     opens in the same process too. Raises NotFoundError, UsageError (no regular file),
@@ -178,6 +182,8 @@ def open_locked(path: str, size_bytes: int, block_size_bytes: int, read_only: bo
         )
     _require_regular(path, found)
     access = os.O_RDONLY if read_only else os.O_RDWR
+    if sync:
+        access |= os.O_DSYNC
     try:
         # O_NONBLOCK: a FIFO that took the file's place since must not stop the runner.
         fd = os.open(path, access | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
@@ -236,12 +242,44 @@ def _lock(fd: int, path: str, read_only: bool) -> None:
         fcntl.flock(fd, operation | fcntl.LOCK_NB)
     except BlockingIOError:
         raise ConflictError(
-            f"{path} is in use by another device or program",
-            hint=f"Type fuser -v {path} to see who uses it, or name another file.",
+            f"{path} is in use by {_holder(fd)}",
+            hint="Delete the device or end the program that uses it, or name another file.",
             path=path,
         ) from None
     except OSError as error:
         raise _refused("lock", path, error) from error
+
+
+def _holder(fd: int) -> str:
+    """Name the process that holds a lock on the file, as well as /proc tells (proc(5), locks)."""
+    status = os.fstat(fd)
+    major, minor = os.major(status.st_dev), os.minor(status.st_dev)
+    wanted = f"{major:02x}:{minor:02x}:{status.st_ino}"
+    try:
+        with open("/proc/locks", encoding="ascii") as locks:
+            for line in locks:
+                # "1: FLOCK  ADVISORY  WRITE 4711 fe:01:131090 0 EOF"; "->": one that waits.
+                fields = line.split()
+                if fields[1] == "FLOCK" and wanted in fields:
+                    return _process(int(fields[4]))
+    except (OSError, ValueError, IndexError):
+        # Without /proc, or in a container of its own, nobody can be named.
+        return "another device or program"
+    return "another device or program"
+
+
+def _process(pid: int) -> str:
+    if pid == os.getpid():
+        return f"another device of this process ({pid})"
+    if pid <= 0:
+        return "a process outside this container"
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            words = file.read().split(b"\0")
+    except OSError:
+        return f"process {pid}"
+    command = b" ".join(word for word in words[:3] if word).decode(errors="replace")
+    return f"process {pid} ({command})" if command else f"process {pid}"
 
 
 def _require_size(path: str, found_bytes: int, size_bytes: int, block_size_bytes: int) -> None:

@@ -148,6 +148,9 @@ class Handler(ABC):
         self.write(buffers, offset_bytes, False)
         return True
 
+    def waited(self, seconds: float) -> None:  # noqa: B027 - to be overridden only where useful
+        """Learn that a `try_` operation took long; a handler may refuse the next ones."""
+
     @abstractmethod
     def flush(self) -> None:
         """Put every write that returned on stable storage, or raise OSError.

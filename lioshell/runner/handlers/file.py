@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from typing import TYPE_CHECKING
 
 from lioshell.runner.handlers import backing_file
@@ -24,34 +25,51 @@ _INLINE_BYTES = 128 * 1024
 _INLINE_BUFFERS = 64
 
 
+_SYNC = ";sync"
+
+
+def _split(config: str) -> tuple[str, bool]:
+    """Return the path, and whether `;sync` stands behind it."""
+    return config.removesuffix(_SYNC), config.endswith(_SYNC)
+
+
 class FileHandler(Handler):
     """An open backing file, locked against every other user of it.
 
     Buffered: writes are acknowledged from the page cache (`write_cache`), `flush` is fdatasync(2)
-    and a write with `fua` is pwritev2(2) with RWF_DSYNC.
+    and a write with `fua` is pwritev2(2) with RWF_DSYNC. With `;sync` behind the path the file is
+    opened with O_DSYNC: every write is on stable storage when it is acknowledged.
     """
 
     subtype = "file"
     help = "A regular file, read and written through the page cache"
-    config_help = "PATH of the backing file, absolute; made sparse when it is not there"
+    config_help = (
+        "PATH of the backing file, absolute; made sparse when it is not there. PATH;sync: every "
+        "write goes to the disk before it is answered"
+    )
 
-    def __init__(self, fd: int, path: str, size_bytes: int, read_only: bool) -> None:
+    def __init__(
+        self, fd: int, path: str, size_bytes: int, read_only: bool, write_cache: bool = True
+    ) -> None:
         self._fd = fd
         self._path = path
         self._size_bytes = size_bytes
         self._read_only = read_only
         self._sync_failed = False
-        self._write_cache = True
+        self._write_cache = write_cache
+        # Until when writes are the workers', time.monotonic(); 0.0: they are not.
+        self._busy_until = 0.0
         self._reads_ahead = True
         self._read_flags = os.RWF_NOWAIT
 
     @classmethod
     def check_config(cls, config: str) -> None:
-        """Check that `config` is an absolute path which the kernel can hold.
+        """Check that `config` is an absolute path which the kernel can hold, perhaps with `;sync`.
 
         Raises UsageError.
         """
-        backing_file.check_path(config, f"{cls.subtype}/")
+        path, _ = _split(config)
+        backing_file.check_path(path, f"{cls.subtype}/{config[len(path) :]}")
 
     @classmethod
     def prepare(cls, config: str, size_bytes: int, block_size_bytes: int) -> Undo:
@@ -63,10 +81,11 @@ class FileHandler(Handler):
         """
         cls.check_config(config)
         backing_file.check_size(size_bytes, block_size_bytes)
-        if not backing_file.is_missing(config):
+        path, _ = _split(config)
+        if not backing_file.is_missing(path):
             cls.open(config, size_bytes, block_size_bytes).close()
             return nothing_made
-        return backing_file.create(config, size_bytes)
+        return backing_file.create(path, size_bytes)
 
     @classmethod
     def open(
@@ -78,8 +97,9 @@ class FileHandler(Handler):
         """
         cls.check_config(config)
         backing_file.check_size(size_bytes, block_size_bytes)
-        fd = backing_file.open_locked(config, size_bytes, block_size_bytes, read_only)
-        return cls(fd, config, size_bytes, read_only)
+        path, sync = _split(config)
+        fd = backing_file.open_locked(path, size_bytes, block_size_bytes, read_only, sync=sync)
+        return cls(fd, path, size_bytes, read_only, write_cache=not sync)
 
     @property
     def size_bytes(self) -> int:
@@ -88,8 +108,8 @@ class FileHandler(Handler):
 
     @property
     def write_cache(self) -> bool:
-        """True: a write is acknowledged when it is in the page cache."""
-        return True
+        """Whether a write is acknowledged from the page cache: not with `;sync`."""
+        return self._write_cache
 
     @property
     def read_only(self) -> bool:
@@ -97,9 +117,10 @@ class FileHandler(Handler):
         return self._read_only
 
     def read(self, buffers: list[memoryview], offset_bytes: int) -> None:
-        """Fill the buffers from the file; what lies beyond its end reads as zeros.
+        """Fill the buffers from the file. Raises OSError.
 
-        Raises OSError.
+        The file had the device's size when it was opened: where it ends earlier now, somebody has
+        truncated it, and zeros would pass for data.
         """
         done = 0
         if len(buffers) <= IOV_MAX:
@@ -148,8 +169,12 @@ class FileHandler(Handler):
 
     def try_write(self, buffers: list[memoryview], offset_bytes: int) -> bool:
         """Write into the page cache, which waits only where it is full. Raises OSError."""
-        if self._write_cache is False or len(buffers) > _INLINE_BUFFERS:
+        if not self._write_cache or len(buffers) > _INLINE_BUFFERS:
             return False
+        if self._busy_until:
+            if time.monotonic() < self._busy_until:
+                return False
+            self._busy_until = 0.0
         size = len(buffers[0]) if len(buffers) == 1 else sum(map(len, buffers))
         if size > _INLINE_BYTES:
             return False
@@ -157,6 +182,10 @@ class FileHandler(Handler):
             return os.pwritev(self._fd, buffers, offset_bytes) == size
         except OSError as error:
             raise TransferError(error, 0) from error
+
+    def waited(self, seconds: float) -> None:
+        """Leave writes to the workers for a while: the page cache is full, or its disk is slow."""
+        self._busy_until = time.monotonic() + min(10.0, 1.0 + 10 * seconds)
 
     def _write_durably(self, buffers: list[memoryview], offset_bytes: int) -> None:
         self._raise_if_lost()

@@ -22,16 +22,14 @@ IOV_MAX = os.sysconf("SC_IOV_MAX")
 def read_rest(fd: int, buffers: list[memoryview], offset_bytes: int, done_bytes: int) -> None:
     """Read what is still missing after the first `done_bytes` of a transfer.
 
-    `offset_bytes` is where the whole transfer starts in the file. The end of the file reads as
-    zeros. Raises TransferError.
+    `offset_bytes` is where the whole transfer starts in the file. Raises TransferError, EIO where
+    the file ends.
     """
     rest = _remaining(buffers, done_bytes)
     while rest:
         moved = _move(os.preadv, fd, rest[:IOV_MAX], offset_bytes, done_bytes)
         if not moved:
-            for view in rest:
-                view[:] = bytes(len(view))
-            return
+            raise TransferError(OSError(errno.EIO, "The file ends here"), done_bytes)
         done_bytes += moved
         rest = _remaining(rest, moved)
 

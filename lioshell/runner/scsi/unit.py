@@ -99,11 +99,13 @@ class Unit:
         "geometry",
         "handler",
         "holds",
+        "max_in_flight",
         "operations",
         "read",
         "read_only",
         "try_read",
         "try_write",
+        "waited",
         "write",
     )
 
@@ -127,6 +129,8 @@ class Unit:
         # Bound once: they are called for every READ and WRITE.
         self.read = handler.read
         self.write = handler.write
+        self.waited = handler.waited
+        self.max_in_flight = handler.max_in_flight
         self.try_read = handler.try_read
         self.try_write = handler.try_write
         self.engine = handler if isinstance(handler, CompletionHandler) else None

@@ -7,6 +7,8 @@ import errno
 import os
 import socket
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -342,3 +344,37 @@ def test_a_refused_open_leaks_no_descriptor(path) -> None:
     with pytest.raises(ConflictError):
         open_it(path, 2 * MIB)
     assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
+def test_whoever_holds_the_file_is_named(path) -> None:
+    backing_file.create(path, MIB)
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import fcntl, sys; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX);"
+            "print('held', flush=True); sys.stdin.read()",
+            path,
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdout.readline() == b"held\n"
+    try:
+        with pytest.raises(ConflictError) as caught:
+            backing_file.open_locked(path, MIB, 512, False)
+        assert f"is in use by process {holder.pid} (" in caught.value.message
+        assert os.path.basename(sys.executable) in caught.value.message
+    finally:
+        holder.communicate()
+
+
+def test_a_file_in_memory_is_known(path) -> None:
+    with open("/proc/self/mountinfo", encoding="utf-8") as file:
+        mounts = [line.split() for line in file]
+    kind = {fields[4]: fields[fields.index("-") + 1] for fields in mounts}
+    for folder in ("/dev/shm", "/"):
+        if folder in kind:
+            descriptor = os.open(folder, os.O_RDONLY)
+            assert backing_file.lies_in_memory(descriptor) is (kind[folder] == "tmpfs")
+            os.close(descriptor)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lioshell.errors import ConflictError, NotFoundError, UsageError
+from lioshell.runner.handlers.base import TransferError
 from lioshell.runner.handlers.file import FileHandler
 from lioshell.runner.handlers.vectored import IOV_MAX
 
@@ -60,7 +62,7 @@ def test_prepare_of_an_existing_file_changes_nothing_and_undoes_nothing(path) ->
 
 
 def test_prepare_refuses_what_open_would(path, handler, tmp_path) -> None:
-    with pytest.raises(ConflictError, match="in use"):
+    with pytest.raises(ConflictError, match=rf"in use by another device of .* \({os.getpid()}\)"):
         FileHandler.prepare(path, SIZE, 512)
     with pytest.raises(UsageError):
         FileHandler.prepare(str(tmp_path), SIZE, 512)
@@ -101,12 +103,83 @@ def test_more_slices_than_iov_max(handler, path, fua) -> None:
     assert area == data
 
 
-def test_a_file_that_was_cut_reads_as_zeros_beyond_its_end(handler, path) -> None:
+def test_a_file_that_was_cut_is_an_error_beyond_its_end_and_not_zeros(handler, path) -> None:
     handler.write(views(b"x" * 1024), 0, False)
     os.truncate(path, 512)
-    area = bytearray(b"\xff" * 2048)
-    handler.read(views(area, 700), 0)
-    assert area == b"x" * 512 + bytes(1536)
+    area = bytearray(2048)
+    assert handler.try_read(views(area, 700), 0) is False
+    with pytest.raises(TransferError) as caught:
+        handler.read(views(area, 700), 0)
+    assert caught.value.errno == errno.EIO
+    assert caught.value.done_bytes == 512
+
+
+def test_what_needs_no_wait_is_done_at_once(handler, monkeypatch) -> None:
+    assert handler.try_write(views(b"y" * 8192), 0) is True
+    area = bytearray(8192)
+    real, calls = os.preadv, []
+
+    def recording(fd, buffers, offset, flags):
+        calls.append(flags)
+        return real(fd, buffers, offset)
+
+    monkeypatch.setattr(os, "preadv", recording)
+    assert handler.try_read(views(area), 0) is True
+    assert area == b"y" * 8192
+    assert calls == [os.RWF_NOWAIT]
+
+
+def _refuse(number):
+    def preadv(fd, buffers, offset, flags):
+        raise OSError(number, os.strerror(number))
+
+    return preadv
+
+
+def test_a_read_that_would_wait_is_left_to_a_worker(handler, monkeypatch) -> None:
+    monkeypatch.setattr(os, "preadv", _refuse(errno.EAGAIN))
+    assert handler.try_read(views(bytearray(512)), 0) is False
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_without_the_flag_only_a_memory_file_system_is_read_at_once(
+    handler, monkeypatch, in_memory
+) -> None:
+    monkeypatch.setattr("lioshell.runner.handlers.backing_file.lies_in_memory", lambda _: in_memory)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "preadv", _refuse(errno.EOPNOTSUPP))
+        assert handler.try_read(views(bytearray(512)), 0) is False
+    assert handler.try_read(views(bytearray(512)), 0) is in_memory
+
+
+def test_a_large_transfer_is_left_to_a_worker(handler) -> None:
+    large = bytearray(256 * 1024)
+    assert handler.try_write(views(large), 0) is False
+    assert handler.try_read(views(large), 0) is False
+
+
+def test_after_a_wait_writes_are_left_to_workers_for_a_while(handler, monkeypatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("lioshell.runner.handlers.file.time.monotonic", lambda: now[0])
+    handler.waited(0.02)
+    assert handler.try_write(views(b"z" * 512), 0) is False
+    now[0] += 5
+    assert handler.try_write(views(b"z" * 512), 0) is True
+
+
+def test_with_sync_there_is_no_write_cache(path) -> None:
+    FileHandler.check_config(f"{path};sync")
+    undo = FileHandler.prepare(f"{path};sync", 8192, 512)
+    handler = FileHandler.open(f"{path};sync", 8192, 512)
+    assert handler.write_cache is False
+    assert fcntl.fcntl(handler._fd, fcntl.F_GETFL) & os.O_DSYNC
+    assert handler.try_write(views(b"s" * 512), 0) is False
+    handler.write(views(b"s" * 512), 0, False)
+    with open(path, "rb") as file:
+        assert file.read(513) == b"s" * 512 + b"\0"
+    handler.close()
+    undo()
+    assert not os.path.exists(path)
 
 
 def test_fua_syncs_and_a_plain_write_does_not(handler, monkeypatch) -> None:

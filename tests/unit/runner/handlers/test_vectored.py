@@ -35,10 +35,12 @@ def test_read_goes_on_after_what_is_done(fd) -> None:
     assert area == b"\xff" * 12 + bytes(range(112, 130))
 
 
-def test_read_beyond_the_end_is_zeros(fd) -> None:
+def test_read_beyond_the_end_is_an_error(fd) -> None:
     area = bytearray(b"\xff" * 30)
-    vectored.read_rest(fd, slices(area, 4, 4, 22), 4096 - 6, 0)
-    assert area == bytes(range(250, 256)) + bytes(24)
+    with pytest.raises(TransferError) as caught:
+        vectored.read_rest(fd, slices(area, 4, 4, 22), 4096 - 6, 0)
+    assert caught.value.errno == errno.EIO
+    assert caught.value.done_bytes == 6
 
 
 def test_short_transfers_continue(fd, monkeypatch) -> None:

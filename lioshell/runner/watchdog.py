@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looks after a loop: replaces a leader that hangs, and tells of commands that do not end.
+
+A hang is the absence of any event, so this is the one place that looks at a clock now and then:
+twenty times a second while there is work, four times a second while there is none.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from lioshell.runner.device import ServedDevice
+    from lioshell.runner.loop import Loop
+
+STUCK_S: Final = 0.1
+"""A leader that is in one device's turn for longer is replaced."""
+HANGS_S: Final = 10.0
+"""A command that takes longer is told of; again at twice the time, and so on."""
+_BUSY_TICK_S: Final = 0.05
+_IDLE_TICK_S: Final = 0.25
+_SLACK_S: Final = 0.75
+"""A tick that came later than this shows that the process was stopped."""
+
+
+class Watchdog:
+    """A daemon thread beside a loop, from `start` to `stop`."""
+
+    def __init__(self, loop: Loop, hangs_s: float = HANGS_S) -> None:
+        self._loop = loop
+        self.hangs_s = hangs_s
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        # Device -> the age at which its oldest command is told of next.
+        self._told: dict[str, float] = {}
+
+    def start(self) -> None:
+        """Begin to look; nothing happens when it does already."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="lioshell-watch", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        loop = self._loop
+        tick_s = _IDLE_TICK_S
+        turns = loop.turns
+        last = time.monotonic()
+        while not self._stop.wait(tick_s):
+            now = time.monotonic()
+            if loop.waits and now - last < tick_s + _SLACK_S:
+                # Neither the loop nor, by this clock, the whole process has been stopped: a command
+                # that comes now has not waited.
+                loop.alive_at = now
+            self._depose()
+            for device in loop.devices():
+                self._tell(device, now)
+            busy = loop.turns != turns or not loop.waits
+            turns = loop.turns
+            last = now
+            tick_s = _BUSY_TICK_S if busy else _IDLE_TICK_S
+
+    def _depose(self) -> None:
+        loop = self._loop
+        try:
+            device = loop.depose(STUCK_S)
+        except RuntimeError:
+            # No thread to be had now; it is tried again at the next tick.
+            return
+        if device is not None:
+            device.statistics.hangs += 1
+
+    def _tell(self, device: ServedDevice, now: float) -> None:
+        path = device.device.configfs_path
+        started = [(cdb, at) for cdb, at in device.in_flight() if at is not None]
+        cdb, at = min(started, key=lambda item: item[1], default=(b"", now))
+        age_s = now - at
+        limit_s = self._told.get(path, self.hangs_s)
+        if age_s < limit_s:
+            if age_s < self.hangs_s:
+                self._told.pop(path, None)
+            return
+        self._told[path] = limit_s * 2
+        report = self._loop.report
+        if report is not None:
+            report(
+                f"{path}: command {cdb.hex(' ')} has been executed for {age_s:.0f} s and has not"
+                f" ended ({len(started)} in its handler); its storage hangs"
+            )
