@@ -348,14 +348,12 @@ def test_a_refused_open_leaks_no_descriptor(path) -> None:
 
 def test_whoever_holds_the_file_is_named(path) -> None:
     backing_file.create(path, MIB)
+    script = (
+        "import fcntl, sys; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX);"
+        "print('held', flush=True); sys.stdin.read()"
+    )
     holder = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import fcntl, sys; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX);"
-            "print('held', flush=True); sys.stdin.read()",
-            path,
-        ],
+        [sys.executable, "-c", script, path],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
