@@ -118,6 +118,8 @@ def _run(options: Options, env: Environment, out: Output) -> int:
     kernel.system.prepare()
     if options.words[:1] == ("serve",):
         return _serve(kernel, options, out)
+    for problem in specs.refused():
+        out.note(f"not loaded: {problem}", "error")
     session = open_session(kernel, specs, options, env, out)
     try:
         return _run_lines(session, options, env, out)

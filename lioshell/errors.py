@@ -120,6 +120,7 @@ class SpecError(LioshellError):
     def __init__(
         self, message: str, *, hint: str = "", path: str = "", line: int = 0, key: str = ""
     ) -> None:
+        hint = hint or "docs/specs.md tells how a spec is written."
         super().__init__(message, hint=hint, path=path)
         self.line = line
         self.key = key

@@ -31,8 +31,14 @@ class SpecIndex:
     """
 
     def __init__(
-        self, folders: Sequence[str], own_folder: str, cache_folder: str | None = None
+        self,
+        folders: Sequence[str],
+        own_folder: str,
+        cache_folder: str | None = None,
+        *,
+        without: str = "",
     ) -> None:
+        """Index `folders`; the file `without` is left out."""
         self._cache_folder = spec_cache.default_folder() if cache_folder is None else cache_folder
         self._files: dict[str, dict[str, str]] = {"fabric": {}, "backstore": {}}
         self._aliases: dict[str, dict[str, str]] = {"fabric": {}, "backstore": {}}
@@ -42,6 +48,8 @@ class SpecIndex:
         for folder in folders:
             for name in self._names_in(folder):
                 path = f"{folder}/{name}"
+                if without and _is_same(path, without):
+                    continue
                 if name.endswith(_LEGACY):
                     self._add(path, self._legacy)
                 elif name.endswith(_SUFFIXES):
@@ -76,6 +84,20 @@ class SpecIndex:
     def plain(self, kind: str, word: str) -> dict[str, Any]:
         """Return what a name's file says; raises as `path`, or SpecError."""
         return self._load(self.path(kind, word))
+
+    def check(self, path: str) -> dict[str, Any]:
+        """Return what a file says that is not among these; raises SpecError."""
+        if path.endswith(_LEGACY):
+            self._legacy(path)
+            from lioshell import spec_legacy
+
+            return spec_legacy.parse(path)
+        if not path.endswith(_SUFFIXES):
+            suffixes = ", ".join((*_SUFFIXES, _LEGACY))
+            raise SpecError(f"{path} has the name of no spec", hint=f"They end with {suffixes}.")
+        self._cache_folder = ""
+        self._drop_in(path)
+        return self._parsed[path]
 
     def _load(self, path: str) -> dict[str, Any]:
         if path not in self._parsed:
@@ -181,6 +203,14 @@ class SpecIndex:
 def _error(path: str, line: int, key: str, problem: str, hint: str = "") -> SpecError:
     message = f"{path}:{line}: {key}: {problem}"
     return SpecError(message, hint=hint, path=path, line=line, key=key)
+
+
+def _is_same(path: str, other: str) -> bool:
+    try:
+        return os.path.samefile(path, other)
+    except OSError:
+        # One of the two has gone, or cannot be looked at: its reader says so.
+        return False
 
 
 def _line_of(path: str, key: str) -> int:

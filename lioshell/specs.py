@@ -178,6 +178,21 @@ class Specs:
             return []
         return list(self._index().problems)
 
+    def check(self, path: str) -> tuple[str, str, int]:
+        """Check one file as if it were among these; returns kind, name and number of parameters.
+
+        Raises SpecError with file, line and key.
+        """
+        from lioshell.spec_index import SpecIndex
+
+        others = SpecIndex(self._folders, own_folder(), self._cache_folder, without=path)
+        plain = others.check(path)
+        if plain["kind"] == "fabric":
+            count = sum(len(group) for group in plain.get("attributes", {}).values())
+        else:
+            count = sum(len(plain.get(g, ())) for g in ("create", "control", "attributes"))
+        return plain["kind"], plain["name"], count
+
     def path(self, kind: str, name: str) -> str:
         """Return the file that describes a fabric or a backstore; raises as `fabric` does."""
         return self._index().path(kind, name)

@@ -19,6 +19,7 @@ ALLOWED = {
     "spec_legacy": {"errors", "spec_rules", "spec_meaning"},
     "spec_loader": {"errors", "spec_rules", "spec_meaning"},
     "spec_rules": set(),
+    "spec_schema": {"spec_rules"},
     "spec_meaning": {"errors"},
     "spec_cache": set(),
     "environment": {"errors", "kernel"},

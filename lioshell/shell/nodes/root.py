@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from lioshell.errors import NotFoundError, PartialError, SpecError
 from lioshell.lio.fabrics import Fabric
 from lioshell.shell import new_fabric
-from lioshell.shell.common_commands import ShellNode
+from lioshell.shell.nodes.specs_command import SpecsCommand
 from lioshell.shell.values import boolean
 from lioshell.specs import Parameter
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SAVEFILE = Parameter("savefile", "path", "The file; that of the boot, when not given")
 
 
-class RootNode(ShellNode):
+class RootNode(SpecsCommand):
     """The root of the tree."""
 
     command_parameters: ClassVar[dict[str, tuple[Parameter, ...]]] = {
