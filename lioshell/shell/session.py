@@ -152,10 +152,10 @@ class Session:
             # A mistyped command is told as such to who is not root, and waits for nobody.
             node.check(command, positional, named)
         self.lio.kernel.system.require_root()
-        return self.consent.run(lambda: self._change(node, command, positional, named))
+        return self.consent.run(lambda: self._change(nodes, command, positional, named))
 
     def _change(
-        self, node: Node, command: str, positional: list[str], named: dict[str, str]
+        self, nodes: list[Node], command: str, positional: list[str], named: dict[str, str]
     ) -> Any:
         with self._lock(command):
             try:
