@@ -70,6 +70,16 @@ def ensure_can_build() -> None:
         )
 
 
+def ensure_headers(kernel_release: str) -> str:
+    """Return the folder of a kernel's headers, with a compiler beside them; or say why not."""
+    folder = f"/usr/src/linux-headers-{kernel_release}"
+    packages = missing_packages({"gcc": "gcc", "make": "make"})
+    if not os.path.isdir(folder):
+        packages.append(f"linux-headers-{kernel_release}")
+    _install(packages)
+    return folder
+
+
 def _install(packages: list[str]) -> None:
     """Install Debian packages where that is possible, which is as root on a machine with apt."""
     if not packages:
