@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lioshell.errors import ConflictError, DeclinedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from lioshell.lio.impact import Impact
 
@@ -21,11 +21,15 @@ T = TypeVar("T")
 
 
 class Unanswered(Exception):  # noqa: N818  # a question and no error
-    """A command was left because somebody has to be asked first."""
+    """A command was left because somebody has to be asked first.
 
-    def __init__(self, impact: Impact) -> None:
-        super().__init__(impact.deed)
-        self.impact = impact
+    `question` is an impact or a sentence; a yes to it is one to all of `impacts`.
+    """
+
+    def __init__(self, question: Impact | str, impacts: Sequence[Impact] = ()) -> None:
+        super().__init__(question)
+        self.question = question
+        self.impacts = impacts
 
 
 class Consent:
@@ -36,22 +40,60 @@ class Consent:
 
     def __init__(self, *, assume_yes: bool) -> None:
         self.assume_yes = assume_yes
-        self.confirm: Callable[[Impact], bool] | None = None
+        self.confirm: Callable[[Impact | str], bool] | None = None
         self._agreed: list[Impact] = []
+        self._agreed_sentences: set[str] = set()
+        self._is_foreseeing = False
 
     def run(self, change: Callable[[], T]) -> T:
         """Run a change, and ask what it needs to know; raises DeclinedError for a no."""
-        self._agreed = []
+        self._agreed, self._agreed_sentences = [], set()
         while True:
             try:
                 return change()
-            except Unanswered as question:
-                impact = question.impact
-            if self.confirm is None or not self.confirm(impact):
+            except Unanswered as asked:
+                question, impacts = asked.question, asked.impacts
+            if self.confirm is None or not self.confirm(question):
+                deed = question if isinstance(question, str) else question.deed
                 raise DeclinedError(
-                    f"Nothing was changed: {impact.deed} was declined", hint="Say y to do it."
+                    f"Nothing was changed: {deed} was declined", hint="Say y to do it."
                 )
-            self._agreed.append(impact)
+            if isinstance(question, str):
+                self._agreed_sentences.add(question)
+            else:
+                self._agreed += [question, *impacts]
+
+    def require_word(self, deed: str) -> None:
+        """Let a command go on that a person has to agree to, whatever it takes away."""
+        if not self.assume_yes and self.confirm is not None and deed not in self._agreed_sentences:
+            raise Unanswered(deed)
+
+    def require_all(self, deed: str, removals: Sequence[Callable[[], object]]) -> None:
+        """Let several removals go on that are one deed; one question is asked for all of them.
+
+        Each is begun, and left before its first step, to learn what it would take away.
+        """
+        if self.assume_yes:
+            return
+        from lioshell.lio.impact import Impact
+
+        impacts = [impact for removal in removals for impact in self._foreseen(removal)]
+        luns = dict.fromkeys(lun for impact in impacts for lun in impact.luns)
+        logins = dict.fromkeys(login for impact in impacts for login in impact.logins)
+        try:
+            self.require(Impact(deed, tuple(luns), tuple(logins)))
+        except Unanswered as asked:
+            raise Unanswered(asked.question, impacts) from None
+
+    def _foreseen(self, removal: Callable[[], object]) -> list[Impact]:
+        self._is_foreseeing = True
+        try:
+            removal()
+        except Unanswered as asked:
+            return [] if isinstance(asked.question, str) else [asked.question]
+        finally:
+            self._is_foreseeing = False
+        return []
 
     def require(self, impact: Impact) -> None:
         """Let a command go on; raises Unanswered, or ConflictError where nobody can be asked.
@@ -59,6 +101,8 @@ class Consent:
         Whoever is logged in to what would vanish would lose it: without --yes a one-liner or a
         script does not do that.
         """
+        if self._is_foreseeing:
+            raise Unanswered(impact)
         if self.assume_yes:
             return
         if self.confirm is not None:

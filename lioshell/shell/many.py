@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lioshell.errors import DeclinedError, NotFoundError
+from lioshell.errors import NotFoundError
 from lioshell.shell.grammar import Pattern
 from lioshell.shell.paths import matching_names
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     Run = tuple[Node, list[str], dict[str, str]]
 
 _SHOWN = 5
+_REMOVING = frozenset(("delete", "disable"))
+"""Commands that say what they take away before their first step."""
 
 
 def run(
@@ -30,8 +33,8 @@ def run(
 ) -> Any:
     """Run a command at each node; where it changes something, at all of them or at none.
 
-    Returns what the command returns, where it is run once. Raises DeclinedError where a person at
-    a terminal does not want it done so often.
+    Returns what the command returns, where it is run once. A person at a terminal is asked once
+    for all of them.
     """
     runs = [each for node in nodes for each in _runs(node, command, positional, named)]
     if len(runs) == 1:
@@ -39,10 +42,12 @@ def run(
         return node.run(command, words, values)
     for node, words, values in runs:
         node.check(command, words, values)
-    if changes and not session.assume_yes:
-        what = _what(runs, command)
-        if not session.screen.confirm(f"{command} {len(runs)} times: {what}?"):
-            raise DeclinedError(f"Nothing was changed: {command} was declined", hint="Name one.")
+    deed = f"{command} {len(runs)} times: {_what(runs, command)}"
+    if command in _REMOVING and changes:
+        removals = [partial(node.run, command, words, values) for node, words, values in runs]
+        session.consent.require_all(deed, removals)
+    elif changes:
+        session.consent.require_word(deed)
     with session.lio.transaction() if changes else contextlib.nullcontext():
         for node, words, values in runs:
             node.run(command, words, values)

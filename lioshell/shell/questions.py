@@ -47,10 +47,15 @@ class Questions:
             return False
         return answer.strip().lower() in ("y", "yes")
 
-    def confirm(self, impact: Impact) -> bool:
-        """Show what would vanish, and ask; what is slight and concerns nobody is done at once."""
+    def confirm(self, impact: Impact | str) -> bool:
+        """Show what would vanish, and ask; what is slight and concerns nobody is done at once.
+
+        A sentence is only asked about.
+        """
         session = self._session
         is_asked = session.prefs.flag("confirm_destructive") and not session.lio.dry_run
+        if isinstance(impact, str):
+            return not is_asked or self._agreed_to_lines or self.yes(f"{impact}: go on?")
         if not is_asked or (impact.is_slight and not impact.logins):
             return True
         self._show(impact)

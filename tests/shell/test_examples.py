@@ -3,6 +3,7 @@
 
 import pytest
 
+from lioshell.errors import DeclinedError
 from lioshell.shell import command_help
 from lioshell.shell.screen import Screen
 
@@ -122,3 +123,26 @@ def test_examples_of_a_node(new_world, place):
 
             assert goes_on is (example != "exit")
             assert here.err == ""
+
+
+REMOVING = ("delete", "disable", "clearconfig")
+
+
+def test_what_removes_something_says_so_before_its_first_step(new_world, monkeypatch):
+    """Nothing is written before the question: what is declined leaves no trace."""
+    world = new_world()
+    session, configfs = world.session, type(world.lio.configfs)
+    written, asked = [], 0
+    for name in ("mkdir", "write", "rmdir", "symlink", "unlink"):
+        monkeypatch.setattr(configfs, name, lambda *_, **__: written.append(1))
+    session.consent.confirm = lambda impact: False
+    for place in PLACES:
+        node = session.node_at(place, session.root)
+        session.run_line(place)
+        for command in set(REMOVING) & set(node.list_commands()):
+            for example in command_help.of(node, command).examples:
+                with pytest.raises(DeclinedError):
+                    session.run_line(in_folder(example, world.folder))
+                assert written == []
+                asked += 1
+    assert asked > 10

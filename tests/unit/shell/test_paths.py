@@ -92,16 +92,29 @@ def test_delete_takes_a_star(several):
 
 def test_a_person_at_a_terminal_is_asked_before_several_are_changed(several):
     asked = []
+    answers = [False, True]
 
     def confirm(question):
-        asked.append(question)
-        return False
+        asked.append(question if isinstance(question, str) else question.deed)
+        return answers.pop(0)
 
-    several.session.screen.confirm = confirm
+    several.session.consent.confirm = confirm
     error = several.fails("/backstores/ramdisk delete *")
     assert isinstance(error, DeclinedError)
-    assert asked == ["delete 2 times: /backstores/ramdisk one, /backstores/ramdisk two?"]
     assert "o- two" in several.run("ls /backstores")
+    several.run("/backstores/ramdisk delete *")
+    assert asked == ["delete 2 times: /backstores/ramdisk one, /backstores/ramdisk two"] * 2
+    assert "o- two" not in several.run("ls /backstores")
+
+
+def test_several_that_change_something_else_are_one_question_too(several):
+    asked = []
+    several.session.consent.confirm = lambda question: asked.append(question) or True
+    several.run("/backstores/ramdisk/* set attribute emulate_tas=0")
+    assert asked == ["set 2 times: /backstores/ramdisk/one, /backstores/ramdisk/two"]
+    assert several.run("/backstores/ramdisk/one get attribute emulate_tas").startswith(
+        "emulate_tas=0"
+    )
 
 
 def test_json_of_several(tmp_path, specs):
