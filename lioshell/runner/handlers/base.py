@@ -25,9 +25,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lioshell.specs import Parameter
 
 Undo = Callable[[], None]
@@ -48,6 +50,19 @@ class TransferError(OSError):
     def __init__(self, error: OSError, done_bytes: int) -> None:
         super().__init__(error.errno, error.strerror)
         self.done_bytes = done_bytes
+
+
+class Extent(NamedTuple):
+    """Neighbouring bytes of a device that have storage, or that have none and read as zeros."""
+
+    size_bytes: int
+    mapped: bool
+
+
+CHUNK_BYTES = 1 << 20
+"""How much the operations below move at a time where a handler has nothing better."""
+
+_ZEROS = memoryview(bytes(CHUNK_BYTES))
 
 
 class Handler(ABC):
@@ -159,6 +174,84 @@ class Handler(ABC):
         could not be written is gone from the cache.
         """
 
+    # What follows works for every storage; a handler replaces what it can do better.
+
+    @property
+    def physical_block_size_bytes(self) -> int:
+        """The size of what the storage writes as a whole, 0 where nothing is known."""
+        return 0
+
+    @property
+    def can_discard(self) -> bool:
+        """Whether `discard` gives storage back: the device is then thin provisioned."""
+        return False
+
+    def discard(self, offset_bytes: int, size_bytes: int) -> None:
+        """Give the storage of a range back; it reads as zeros afterwards. Raises OSError."""
+        self.write_zeroes(offset_bytes, size_bytes)
+
+    def write_zeroes(self, offset_bytes: int, size_bytes: int) -> None:
+        """Make a range read as zeros and keep storage for it, or raise OSError."""
+        end = offset_bytes + size_bytes
+        while offset_bytes < end:
+            part = min(CHUNK_BYTES, end - offset_bytes)
+            self.write([_ZEROS[:part]], offset_bytes, False)
+            offset_bytes += part
+
+    def allocation(self, offset_bytes: int, size_bytes: int) -> Iterator[Extent]:
+        """Tell in order which parts of a range have storage, or raise OSError."""
+        del offset_bytes  # it is the same everywhere
+        yield Extent(size_bytes, True)
+
+    def prefetch(self, offset_bytes: int, size_bytes: int) -> None:
+        """Bring a range near, if that costs nothing to wait for; a hint, so without errors."""
+        del offset_bytes, size_bytes  # nothing is nearer than the rest
+
+    def copy(self, source_bytes: int, target_bytes: int, size_bytes: int) -> None:
+        """Copy a range within the device, or raise OSError.
+
+        The ranges may overlap: what arrives is what the source held before.
+        """
+        buffer = memoryview(bytearray(min(CHUNK_BYTES, size_bytes)))
+        backwards = source_bytes < target_bytes
+        done = 0
+        while done < size_bytes:
+            part = min(len(buffer), size_bytes - done)
+            start = size_bytes - done - part if backwards else done
+            view = buffer[:part]
+            self.read([view], source_bytes + start)
+            self.write([view], target_bytes + start, False)
+            done += part
+
+    def compare_and_write(
+        self, expected: memoryview, data: memoryview, offset_bytes: int, fua: bool
+    ) -> int | None:
+        """Write `data` if the device holds `expected`, and return None; or raise OSError.
+
+        Otherwise nothing is written, and the offset of the first byte that differs is returned.
+        The caller lets no other write into the range meanwhile.
+        """
+        found = bytearray(len(expected))
+        self.read([memoryview(found)], offset_bytes)
+        if found != expected:
+            return first_difference(found, expected)
+        self.write([data], offset_bytes, fua)
+        return None
+
     @abstractmethod
     def close(self) -> None:
         """Release the storage; nothing is called after it."""
+
+
+def first_difference(one: bytes | bytearray | memoryview, other: bytes | memoryview) -> int:
+    """Return the offset of the first byte that differs between two buffers that are not equal."""
+    low, high = 0, len(one)
+    a, b = memoryview(one), memoryview(other)
+    while high - low > 1:
+        middle = (low + high) // 2
+        # A bytearray compares as memory, a memoryview item by item.
+        if bytearray(a[low:middle]) == b[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low

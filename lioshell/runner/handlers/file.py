@@ -13,11 +13,16 @@ import time
 from typing import TYPE_CHECKING
 
 from lioshell.runner.handlers import backing_file
-from lioshell.runner.handlers.base import Handler, TransferError, Undo, nothing_made
+from lioshell.runner.handlers.base import Extent, Handler, TransferError, Undo, nothing_made
 from lioshell.runner.handlers.vectored import IOV_MAX, read_rest, write_rest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Self
+
+_UNSUPPORTED = (errno.EOPNOTSUPP, errno.ENOSYS)
+_PHYSICAL_BLOCK_LIMIT_BYTES = 65536
+_PREFETCH_LIMIT_BYTES = 16 << 20
 
 
 _INLINE_BYTES = 128 * 1024
@@ -61,6 +66,21 @@ class FileHandler(Handler):
         self._busy_until = 0.0
         self._reads_ahead = True
         self._read_flags = os.RWF_NOWAIT
+        self._can_copy = True
+        self._can_discard = not read_only and self._probe_discard()
+        physical = os.fstatvfs(fd).f_bsize
+        usable = 512 <= physical <= _PHYSICAL_BLOCK_LIMIT_BYTES and not physical & (physical - 1)
+        self._physical_block_size_bytes = physical if usable else 0
+
+    def _probe_discard(self) -> bool:
+        from lioshell.runner.handlers.fallocate import KEEP_SIZE, PUNCH_HOLE, fallocate
+
+        try:
+            # Beyond the end of the file, where there is nothing to lose.
+            fallocate(self._fd, PUNCH_HOLE | KEEP_SIZE, self._size_bytes, 65536)
+        except OSError:
+            return False
+        return True
 
     @classmethod
     def check_config(cls, config: str) -> None:
@@ -219,6 +239,82 @@ class FileHandler(Handler):
     def _raise_if_lost(self) -> None:
         if self._sync_failed:
             raise OSError(errno.EIO, "An earlier sync failed; writes before it may be lost")
+
+    @property
+    def physical_block_size_bytes(self) -> int:
+        """The file system's block: less than it is read, changed and written."""
+        return self._physical_block_size_bytes
+
+    @property
+    def can_discard(self) -> bool:
+        """Whether the file system can punch holes into the file."""
+        return self._can_discard
+
+    def discard(self, offset_bytes: int, size_bytes: int) -> None:
+        """Punch a hole, with fallocate(2). Raises OSError."""
+        from lioshell.runner.handlers.fallocate import KEEP_SIZE, PUNCH_HOLE, fallocate
+
+        fallocate(self._fd, PUNCH_HOLE | KEEP_SIZE, offset_bytes, size_bytes)
+
+    def write_zeroes(self, offset_bytes: int, size_bytes: int) -> None:
+        """Zero a range, with fallocate(2) where the file system can. Raises OSError."""
+        from lioshell.runner.handlers.fallocate import KEEP_SIZE, ZERO_RANGE, fallocate
+
+        try:
+            fallocate(self._fd, ZERO_RANGE | KEEP_SIZE, offset_bytes, size_bytes)
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                raise
+            super().write_zeroes(offset_bytes, size_bytes)
+
+    def allocation(self, offset_bytes: int, size_bytes: int) -> Iterator[Extent]:
+        """Tell data from holes, with lseek(2). Raises OSError."""
+        position, end = offset_bytes, offset_bytes + size_bytes
+        while position < end:
+            try:
+                data = os.lseek(self._fd, position, os.SEEK_DATA)
+                hole = os.lseek(self._fd, data, os.SEEK_HOLE)
+            except OSError as error:
+                # No data up to the end of the file, or no longer any.
+                if error.errno != errno.ENXIO:
+                    raise
+                data = hole = end
+            if data > position:
+                yield Extent(min(data, end) - position, False)
+            if data >= end:
+                return
+            position = min(hole, end)
+            yield Extent(position - data, True)
+
+    def prefetch(self, offset_bytes: int, size_bytes: int) -> None:
+        """Have the kernel read the beginning of a range into the page cache."""
+        try:
+            size_bytes = min(size_bytes, _PREFETCH_LIMIT_BYTES)
+            os.posix_fadvise(self._fd, offset_bytes, size_bytes, os.POSIX_FADV_WILLNEED)
+        except OSError:
+            # A hint that could not be followed is no failure.
+            return
+
+    def copy(self, source_bytes: int, target_bytes: int, size_bytes: int) -> None:
+        """Copy with copy_file_range(2) where file system and ranges allow it. Raises OSError."""
+        apart = abs(source_bytes - target_bytes) >= size_bytes
+        done = 0
+        while apart and self._can_copy and done < size_bytes:
+            left = size_bytes - done
+            try:
+                moved = os.copy_file_range(
+                    self._fd, self._fd, left, source_bytes + done, target_bytes + done
+                )
+            except OSError as error:
+                if error.errno not in (*_UNSUPPORTED, errno.EXDEV, errno.EINVAL):
+                    raise
+                self._can_copy = False
+                break
+            if not moved:
+                break
+            done += moved
+        if done < size_bytes:
+            super().copy(source_bytes + done, target_bytes + done, size_bytes - done)
 
     def close(self) -> None:
         """Close the file, which drops its lock. Raises OSError when the last write-back failed."""

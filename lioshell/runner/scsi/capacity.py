@@ -6,6 +6,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING
 
+from lioshell.runner.scsi import vpd
 from lioshell.runner.scsi.data_in import parameter_data
 from lioshell.runner.scsi.sense import LBA_OUT_OF_RANGE, invalid_field
 
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
     from lioshell.runner.scsi.unit import Unit
 
 _SHORT = Struct(">II")
-_LONG = Struct(">QI20x")
+_LONG = Struct(">QIxBB17x")
 _FIELDS_10 = Struct(">2xI2xB")
 _FIELDS_16 = Struct(">2xQIB")
 _MAX_LBA_10 = 0xFFFFFFFF
+_LBPME = 0x80
+_LBPRZ = 0x40
 
 
 def read_capacity_10(unit: Unit, command: Command) -> Response:
@@ -29,10 +32,11 @@ def read_capacity_10(unit: Unit, command: Command) -> Response:
 
 
 def read_capacity_16(unit: Unit, command: Command) -> Response:
-    """READ CAPACITY (16), SBC-3 5.16: no protection information, no thin provisioning."""
+    """READ CAPACITY (16), SBC-3 5.16: no protection information; unmapped blocks read as zeros."""
     lba, allocation_length, pmi = _FIELDS_16.unpack_from(command.cdb)
     last = unit.blocks - 1
-    payload = _LONG.pack(last, unit.block_size_bytes)
+    provisioning = _LBPME | _LBPRZ if unit.provisioned else 0
+    payload = _LONG.pack(last, unit.block_size_bytes, vpd.physical_exponent(unit), provisioning)
     return _partial_medium(lba, pmi, last) or parameter_data(command, payload, allocation_length)
 
 

@@ -14,12 +14,14 @@ NACA: Final = 0x04
 """CONTROL byte: this device has NORMACA = 0, so a one is refused (SAM-5 5.2)."""
 
 PROTECT: Final = 0xE0
-"""Byte 1: RDPROTECT, WRPROTECT; without protection information they must be 0 (SBC-3 4.22)."""
+"""Flags: RDPROTECT, WRPROTECT; without protection information they must be 0 (SBC-3 4.22)."""
 FUA: Final = 0x08
-"""Byte 1: force unit access (SBC-3 5.11, 5.33)."""
+"""Flags: force unit access (SBC-3 5.11, 5.33)."""
 
-Decode = Callable[[bytes], tuple[int, int, int, int]]
-"""CDB -> byte 1, LBA, number of blocks, CONTROL; struct.error when the CDB is too short."""
+Fields = tuple[int, int, int, int]
+"""Flags (byte 1; byte 10 of 32), LBA, number of blocks, CONTROL."""
+Decode = Callable[[bytes], Fields]
+"""CDB -> its fields; struct.error when the CDB is too short."""
 
 
 class Layout(NamedTuple):
@@ -28,18 +30,29 @@ class Layout(NamedTuple):
     decode: Decode
     length_byte: int
     control_byte: int
+    flags_byte: int = 1
 
 
 _SIX = Struct(">xBHBB")
 
 
-def _decode_6(cdb: bytes) -> tuple[int, int, int, int]:
+def _decode_6(cdb: bytes) -> Fields:
     # 21 bits of LBA, no flags, and a length of 0 means 256 blocks (SBC-2 5.5, READ (6)).
     high, low, count, control = _SIX.unpack_from(cdb)
     return 0, (high & 0x1F) << 16 | low, count or 256, control
+
+
+_THIRTY_TWO = Struct(">xB8xBxQ8xI")
+
+
+def _decode_32(cdb: bytes) -> Fields:
+    control, flags, lba, count = _THIRTY_TWO.unpack_from(cdb)
+    return flags, lba, count, control
 
 
 LAYOUT_6: Final = Layout(_decode_6, 4, 5)
 LAYOUT_10: Final = Layout(Struct(">xBIxHB").unpack_from, 7, 9)
 LAYOUT_12: Final = Layout(Struct(">xBIIxB").unpack_from, 6, 11)
 LAYOUT_16: Final = Layout(Struct(">xBQIxB").unpack_from, 10, 15)
+LAYOUT_32: Final = Layout(_decode_32, 28, 1, 10)
+"""The variable length CDB, whose service action is in bytes 8 and 9 (SPC-4 4.2.3)."""

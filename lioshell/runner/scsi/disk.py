@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lioshell.runner.scsi.opcodes import OPERATIONS, dispatch_table
+from lioshell.runner.scsi.opcodes import dispatch_table, operations_of
 from lioshell.runner.scsi.sense import INVALID_CDB
 from lioshell.runner.scsi.unit import Unit
 
@@ -33,8 +33,9 @@ class Disk(Unit):
         *,
         read_only: bool = False,
     ) -> None:
-        super().__init__(identity, geometry, handler, OPERATIONS, read_only)
-        self._dispatch = dispatch_table(self, OPERATIONS)
+        super().__init__(identity, geometry, handler, (), read_only)
+        self.operations = operations_of(self.provisioned)
+        self._dispatch = dispatch_table(self, self.operations)
 
     def execute(self, command: Command) -> Response | Deferred:
         """Execute one command, whatever its CDB holds; what may block is returned as Deferred.

@@ -19,7 +19,10 @@ BUSY: Final = Response(0x08)
 MEDIUM_ERROR: Final = 0x3
 HARDWARE_ERROR: Final = 0x4
 ILLEGAL_REQUEST: Final = 0x5
+UNIT_ATTENTION: Final = 0x6
 DATA_PROTECT: Final = 0x7
+COPY_ABORTED: Final = 0xA
+MISCOMPARE: Final = 0xE
 
 _FIXED_CURRENT = 0x70
 _VALID = 0x80
@@ -65,9 +68,26 @@ def invalid_field(byte: int, bit: int | None = None) -> Response:
     )
 
 
+def invalid_parameter(byte: int, bit: int | None = None) -> Response:
+    """Return INVALID FIELD IN PARAMETER LIST pointing at the field, as `invalid_field` does."""
+    pointer = 0x80 if bit is None else 0x88 | bit
+    return check_condition(
+        ILLEGAL_REQUEST, 0x26, 0x00, specific=bytes((pointer, byte >> 8 & 0xFF, byte & 0xFF))
+    )
+
+
+def miscompare(offset_bytes: int) -> Response:
+    """Return MISCOMPARE DURING VERIFY OPERATION (SBC-3 4.18.1, 5.2).
+
+    INFORMATION is the offset in the data-out buffer of the first byte that differs.
+    """
+    return check_condition(MISCOMPARE, 0x1D, 0x00, information=offset_bytes)
+
+
 INVALID_OPERATION_CODE: Final = check_condition(ILLEGAL_REQUEST, 0x20, 0x00)
 INVALID_CDB: Final = check_condition(ILLEGAL_REQUEST, 0x24, 0x00)
 """A CDB that ends before its fields do: there is nothing to point at."""
 LBA_OUT_OF_RANGE: Final = check_condition(ILLEGAL_REQUEST, 0x21, 0x00)
+PARAMETER_LIST_LENGTH_ERROR: Final = check_condition(ILLEGAL_REQUEST, 0x1A, 0x00)
 SAVING_NOT_SUPPORTED: Final = check_condition(ILLEGAL_REQUEST, 0x39, 0x00)
 WRITE_PROTECTED: Final = check_condition(DATA_PROTECT, 0x27, 0x00)

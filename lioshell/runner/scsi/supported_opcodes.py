@@ -27,8 +27,9 @@ _CTDP_ONE = 0x80
 _NOT_SUPPORTED = 0x01
 _AS_STANDARD = 0x03
 
-# Command timeouts descriptor, SPC-4 6.35.4: its length, and times of 0: none is promised.
-_TIMEOUTS: Final = (10).to_bytes(2, "big") + bytes(10)
+# Command timeouts descriptor, SPC-4 6.35.4: its length, no nominal time, the recommended one (s).
+_TIMEOUTS: Final = Struct(">H2xII")
+_TIMEOUTS_BODY_BYTES: Final = 10
 
 _DESCRIPTOR = Struct(">BxHxBH")
 _HEADER_ONE = Struct(">xBH")
@@ -38,7 +39,7 @@ def report_supported_operation_codes(unit: Unit, command: Command) -> Response:
     """REPORT SUPPORTED OPERATION CODES, SPC-4 6.35, with all reporting options of that standard."""
     flags, code, action, allocation_length = _FIELDS.unpack_from(command.cdb)
     option = flags & _OPTIONS
-    timeouts = _TIMEOUTS if flags & _RCTD else b""
+    timeouts = bool(flags & _RCTD)
     if option == 0:
         payload = _all_commands(unit.operations, timeouts)
         return parameter_data(command, payload, allocation_length)
@@ -56,20 +57,27 @@ def report_supported_operation_codes(unit: Unit, command: Command) -> Response:
     return parameter_data(command, _one_command(found, timeouts), allocation_length)
 
 
-def _all_commands(operations: tuple[Operation, ...], timeouts: bytes) -> bytes:
+def _all_commands(operations: tuple[Operation, ...], timeouts: bool) -> bytes:
     parts: list[bytes] = []
     for operation in operations:
         action = operation.service_action
         flags = (_CTDP_ALL if timeouts else 0) | (_SERVACTV if action is not None else 0)
         parts.append(_DESCRIPTOR.pack(operation.code, action or 0, flags, len(operation.usage)))
-        parts.append(timeouts)
+        if timeouts:
+            parts.append(_timeouts(operation))
     body = b"".join(parts)
     return len(body).to_bytes(4, "big") + body
 
 
-def _one_command(found: list[Operation], timeouts: bytes) -> bytes:
+def _one_command(found: list[Operation], timeouts: bool) -> bytes:
     if not found:
         return _HEADER_ONE.pack(_NOT_SUPPORTED, 0)
     usage = found[0].usage
     support = _AS_STANDARD | (_CTDP_ONE if timeouts else 0)
-    return _HEADER_ONE.pack(support, len(usage)) + usage + timeouts
+    return (
+        _HEADER_ONE.pack(support, len(usage)) + usage + (_timeouts(found[0]) if timeouts else b"")
+    )
+
+
+def _timeouts(operation: Operation) -> bytes:
+    return _TIMEOUTS.pack(_TIMEOUTS_BODY_BYTES, 0, operation.timeout_s)

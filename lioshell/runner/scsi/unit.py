@@ -3,23 +3,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lioshell.errors import RunnerError
 from lioshell.runner.handlers.completion import CompletionHandler
+from lioshell.runner.scsi.cdb import FUA
 from lioshell.runner.scsi.holds import Holds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lioshell.runner.handlers.base import Handler
     from lioshell.runner.scsi.opcodes import Operation
+    from lioshell.runner.scsi.xcopy import CopyState
+
+KeepModes = Callable[[bool, bool], None]
+"""Keeps SWP and WCE for whoever serves the unit next; raises OSError."""
 
 LIO_COMPANY_ID = 0x001405
 """IEEE company id of the Linux target, the default of wwn/company_id."""
 
 _NAA_VENDOR_DIGITS = 25
+_NO_LIMIT = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +98,28 @@ class Unit:
     __slots__ = (
         "_identify",
         "_identity",
+        "_protected",
         "block_size_bytes",
         "blocks",
+        "careful_writes",
+        "copies",
         "engine",
         "geometry",
         "handler",
         "holds",
+        "keep_modes",
         "max_in_flight",
         "operations",
+        "provisioned",
         "read",
         "read_only",
+        "swp",
+        "transfer_limit_blocks",
         "try_read",
         "try_write",
         "waited",
         "write",
+        "write_cache",
     )
 
     def __init__(
@@ -123,9 +136,14 @@ class Unit:
         self.blocks = geometry.blocks
         self.block_size_bytes = geometry.block_size_bytes
         self.handler = handler
-        self.read_only = read_only or handler.read_only
+        self.provisioned = handler.can_discard and not handler.read_only
+        self.transfer_limit_blocks = geometry.hw_max_sectors or _NO_LIMIT
+        self._protected = read_only or handler.read_only
+        self.keep_modes: KeepModes | None = None
+        self.set_modes(False, handler.write_cache)
         self.operations = operations
         self.holds = Holds()
+        self.copies: dict[int, CopyState] = {}
         # Bound once: they are called for every READ and WRITE.
         self.read = handler.read
         self.write = handler.write
@@ -134,6 +152,18 @@ class Unit:
         self.try_read = handler.try_read
         self.try_write = handler.try_write
         self.engine = handler if isinstance(handler, CompletionHandler) else None
+
+    def set_modes(self, swp: bool, write_cache: bool) -> None:
+        """Set software write protect, and whether writes may wait in the handler's cache."""
+        self.swp = swp
+        self.read_only = swp or self._protected
+        self.write_cache = write_cache and self.handler.write_cache
+        # One look of each WRITE at what makes it more than a call of the handler.
+        self.careful_writes = self.read_only or self.write_cache != self.handler.write_cache
+
+    def fua(self, flags: int) -> bool:
+        """Tell whether a write with these flags must reach the medium before it is answered."""
+        return self.handler.write_cache and (not self.write_cache or flags & FUA != 0)
 
     def identity(self) -> Identity:
         """Return who the unit is; raises what the callable raises."""

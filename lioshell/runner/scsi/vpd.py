@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import TYPE_CHECKING, Final
+
+from lioshell.runner.scsi import compare, unmap, write_same
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +20,17 @@ _VENDOR_LENGTH = 8
 _PRODUCT_LENGTH = 16
 _DESIGNATOR_LIMIT = 255
 _SERIAL_LIMIT = 253
+
+_SIMPSUP: Final = 0x01
+_V_SUP: Final = 0x01
+# From WSNZ to MAXIMUM WRITE SAME LENGTH; atomic writes have limits of 0: they are not there.
+_LIMITS: Final = Struct(">BBHIIIIIIIQ20x")
+_UGAVALID: Final = 0x80000000
+_LBPU: Final = 0x80
+_LBPWS: Final = 0x40
+_LBPWS10: Final = 0x20
+_LBPRZ: Final = 0x04
+_THIN: Final = 0x02
 
 
 def ascii_field(text: str, length: int | None = None) -> bytes:
@@ -71,14 +85,39 @@ def _device_identification(unit: Unit) -> bytes:
     return bytes((0x01, 0x03, 0, len(naa))) + naa + bytes((0x02, 0x01, 0, len(t10))) + t10
 
 
-def _block_limits(unit: Unit) -> bytes:
-    """Block Limits (B0h), SBC-3 6.6.4: the transfer length, and nothing that is not supported.
+def _extended_inquiry(unit: Unit) -> bytes:
+    """Extended INQUIRY Data (86h), SPC-4 7.8.7: simple tasks only, perhaps a volatile cache.
 
-    COMPARE AND WRITE, UNMAP and WRITE SAME have limits of 0: they are not there. OPTIMAL TRANSFER
-    LENGTH is the maximum, as LIO's own backstores say; Linux sizes its requests by it.
+    Nobody orders commands for a TCMU device (drivers/target/target_core_transport.c), so neither
+    ORDSUP nor HEADSUP.
     """
-    longest = min(unit.geometry.hw_max_sectors, 0xFFFFFFFF).to_bytes(4, "big")
-    return bytes(4) + longest + longest + bytes(48)
+    return bytes((0, _SIMPSUP, _V_SUP if unit.handler.write_cache else 0)) + bytes(57)
+
+
+def _block_limits(unit: Unit) -> bytes:
+    """Block Limits (B0h), SBC-3 6.6.4.
+
+    OPTIMAL TRANSFER LENGTH is the maximum, as LIO's own backstores say; Linux sizes its requests
+    by it. WSNZ is 0. UNMAP has limits where there is UNMAP.
+    """
+    longest = min(unit.geometry.hw_max_sectors, 0xFFFFFFFF)
+    per_physical = 1 << physical_exponent(unit)
+    unmap_blocks, unmap_descriptors = (
+        (unmap.LIMIT_BLOCKS, unmap.LIMIT_DESCRIPTORS) if unit.provisioned else (0, 0)
+    )
+    return _LIMITS.pack(
+        0,
+        compare.compare_and_write_limit(unit),
+        per_physical if per_physical > 1 else 0,
+        longest,
+        longest,
+        0,
+        unmap_blocks,
+        unmap_descriptors,
+        per_physical if unit.provisioned else 0,
+        _UGAVALID if unit.provisioned else 0,
+        write_same.LIMIT_BLOCKS,
+    )
 
 
 def _block_device_characteristics(_unit: Unit) -> bytes:
@@ -86,15 +125,24 @@ def _block_device_characteristics(_unit: Unit) -> bytes:
     return bytes(60)
 
 
-def _logical_block_provisioning(_unit: Unit) -> bytes:
-    """Logical Block Provisioning (B2h), SBC-3 6.6.5: no command unmaps blocks."""
-    return bytes(4)
+def _logical_block_provisioning(unit: Unit) -> bytes:
+    """Logical Block Provisioning (B2h), SBC-3 6.6.5: thin, by UNMAP and WRITE SAME; or full."""
+    if not unit.provisioned:
+        return bytes(4)
+    return bytes((0, _LBPU | _LBPWS | _LBPWS10 | _LBPRZ, _THIN, 0))
+
+
+def physical_exponent(unit: Unit) -> int:
+    """Return LOGICAL BLOCKS PER PHYSICAL BLOCK EXPONENT (SBC-3 5.16)."""
+    per_physical = unit.handler.physical_block_size_bytes // unit.block_size_bytes
+    return max(0, min(per_physical.bit_length() - 1, 15))
 
 
 _PAGES: Final[dict[int, Callable[[Unit], bytes]]] = {
     0x00: _supported_pages,
     0x80: _unit_serial_number,
     0x83: _device_identification,
+    0x86: _extended_inquiry,
     0xB0: _block_limits,
     0xB1: _block_device_characteristics,
     0xB2: _logical_block_provisioning,

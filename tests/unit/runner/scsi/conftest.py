@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from lioshell.runner.command import Command, Deferred, Response
-from lioshell.runner.handlers.base import Handler, nothing_made
+from lioshell.runner.handlers.base import Extent, Handler, nothing_made
 from lioshell.runner.scsi.disk import Disk
 from lioshell.runner.scsi.unit import Geometry, Identity
 
 STALE = 0xA5
+UNIT = 512
 
 
 class RamHandler(Handler):
@@ -31,6 +32,11 @@ class RamHandler(Handler):
         self.cached = True
         self.closed = False
         self.protected = False
+        self.thin = True
+        self.physical = 0
+        self.discard_error: OSError | None = None
+        # Which of its units of 512 bytes have storage.
+        self.mapped = bytearray(size_bytes // UNIT)
 
     @classmethod
     def check_config(cls, config):
@@ -77,13 +83,40 @@ class RamHandler(Handler):
         if self.write_error is not None:
             raise self.write_error
         for view in buffers:
-            self.memory[offset_bytes : offset_bytes + len(view)] = view
-            offset_bytes += len(view)
+            end = offset_bytes + len(view)
+            self.memory[offset_bytes:end] = view
+            self.mapped[offset_bytes // UNIT : -(-end // UNIT)] = b"\x01" * (
+                -(-end // UNIT) - offset_bytes // UNIT
+            )
+            offset_bytes = end
 
     def flush(self):
         self.calls.append("flush")
         if self.flush_error is not None:
             raise self.flush_error
+
+    @property
+    def can_discard(self):
+        return self.thin
+
+    @property
+    def physical_block_size_bytes(self):
+        return self.physical
+
+    def discard(self, offset_bytes, size_bytes):
+        self.calls.append(f"discard {offset_bytes}+{size_bytes}")
+        if self.discard_error is not None:
+            raise self.discard_error
+        self.memory[offset_bytes : offset_bytes + size_bytes] = bytes(size_bytes)
+        first, end = -(-offset_bytes // UNIT), (offset_bytes + size_bytes) // UNIT
+        self.mapped[first:end] = bytes(max(0, end - first))
+
+    def allocation(self, offset_bytes, size_bytes):
+        for unit in range(offset_bytes // UNIT, (offset_bytes + size_bytes) // UNIT):
+            yield Extent(UNIT, bool(self.mapped[unit]))
+
+    def prefetch(self, offset_bytes, size_bytes):
+        self.calls.append(f"prefetch {offset_bytes}+{size_bytes}")
 
     def close(self):
         self.closed = True
@@ -133,13 +166,17 @@ def make_bench():
         block_size: int = 512,
         *,
         identity=None,
-        hw_max_sectors: int = 128,
+        hw_max_sectors: int = 1024,
         read_only: bool = False,
         write_cache: bool = True,
         claim_blocks: int | None = None,
+        thin: bool = True,
+        physical: int = 0,
     ) -> Bench:
         handler = RamHandler(blocks * block_size)
         handler.cached = write_cache
+        handler.thin = thin
+        handler.physical = physical
         # Tests of large addresses claim more blocks than there is memory for.
         geometry = Geometry((claim_blocks or blocks) * block_size, block_size, hw_max_sectors)
         identity = identity or Identity(

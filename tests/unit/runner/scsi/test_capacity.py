@@ -39,7 +39,7 @@ def test_read_capacity_10_with_more_room_leaves_nothing_stale(bench) -> None:
 
 
 def test_read_capacity_16(make_bench) -> None:
-    bench = make_bench(1, 4096, claim_blocks=0x123456789A)
+    bench = make_bench(1, 4096, claim_blocks=0x123456789A, thin=False)
     sent = bench.send(rc16(), 32)
     assert sent.data == (0x1234567899).to_bytes(8, "big") + bytes.fromhex("00001000") + bytes(20)
 

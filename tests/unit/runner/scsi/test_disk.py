@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lioshell.runner.command import Command
 from lioshell.runner.scsi.opcodes import OPERATIONS
 
-WRITES = {0x0A, 0x2A, 0x8A, 0xAA}
+WRITES = set(bytes.fromhex("04 0a 2a 2e 41 42 7f 83 89 8a 8b 8e 93 aa ae"))
 
 
 @st.composite

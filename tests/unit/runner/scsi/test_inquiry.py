@@ -10,7 +10,7 @@ from lioshell.runner.scsi.unit import Identity
 
 def test_standard_data(bench) -> None:
     data = bench.send("12 00 00 00 ff 00", 255).data
-    assert data[:8] == bytes.fromhex("00 00 06 02 45 00 00 02")
+    assert data[:8] == bytes.fromhex("00 00 06 02 45 08 00 02")
     assert data[8:16] == b"LIO-ORG "
     assert data[16:32] == b"vol0            "
     assert data[32:36] == b"0001"
@@ -56,7 +56,7 @@ def test_fewer_buffers_than_data_truncate(bench) -> None:
         ("12 02 00 00 ff 00", (1, 1)),  # CmdDt
         ("12 03 80 00 ff 00", (1, 1)),  # CmdDt and EVPD
         ("12 00 80 00 ff 00", (2,)),  # a page without EVPD
-        ("12 01 86 00 ff 00", (2,)),  # a page that is not there
+        ("12 01 8f 00 ff 00", (2,)),  # a page that is not there
         ("12 01 ff 00 ff 00", (2,)),
         ("12 00 00 00 ff 04", (5, 2)),  # NACA
     ],

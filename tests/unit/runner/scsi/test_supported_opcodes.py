@@ -8,7 +8,7 @@ import pytest
 from lioshell.runner.scsi.opcodes import OPERATIONS
 
 NOT_SUPPORTED = bytes.fromhex("00 01 00 00")
-TIMEOUTS = bytes.fromhex("000a 0000 00000000 00000000")
+TIMEOUTS = bytes.fromhex("000a 0000 00000000 0000001e")
 
 
 def ask(bench, options: int, code: int = 0, action: int = 0, length: int = 4096):
@@ -58,12 +58,12 @@ def test_what_the_kernel_answers_itself_is_reported(bench) -> None:
 @pytest.mark.parametrize(
     ("options", "code", "action"),
     [
-        (1, 0x93, 0),  # WRITE SAME (16), which Linux asks for
-        (0x81, 0x93, 0),
-        (2, 0x7F, 0x0B),
-        (3, 0x41, 0),
-        (2, 0x9E, 0x12),  # a service action that is not there
-        (3, 0x9E, 0x12),
+        (1, 0x9C, 0),  # WRITE ATOMIC (16)
+        (0x81, 0x9C, 0),
+        (2, 0x7F, 0x07),  # XDWRITEREAD (32)
+        (3, 0x48, 0),
+        (2, 0x9E, 0x11),  # a service action that is not there
+        (3, 0x9E, 0x11),
         (3, 0x28, 1),  # a service action of a command that has none
     ],
 )
@@ -96,15 +96,46 @@ def test_allocation_length_truncates(bench, length) -> None:
     assert sent.area == ask(bench, 0).data[:length] + bytes(4096 - length)
 
 
+def test_recommended_timeouts_grow_with_the_work(bench) -> None:
+    def recommended(code: int) -> int:
+        return int.from_bytes(ask(bench, 0x81, code).data[-4:], "big")
+
+    assert recommended(0x28) < recommended(0x35) < recommended(0x42) < recommended(0x04)
+
+
+def test_a_variable_length_command(bench) -> None:
+    data = ask(bench, 2, 0x7F, 0x0B).data
+    assert data[:4] == bytes.fromhex("00 03 00 20")
+    usage = data[4:]
+    assert usage[:12] == bytes.fromhex("7f 04 00 00 00 00 00 18 00 0b f8 00")
+    assert usage[12:20] == b"\xff" * 8
+    assert usage[28:] == b"\xff" * 4
+
+
+def test_a_disk_that_is_not_thin_reports_no_unmap(make_bench) -> None:
+    thick = make_bench(thin=False)
+    assert ask(thick, 1, 0x42).data == NOT_SUPPORTED
+    assert ask(thick, 2, 0x9E, 0x12).data == NOT_SUPPORTED
+    assert ask(thick, 1, 0x93).data[1] == 3
+    assert thick.send("42 00 00 00 00 00 00 00 00 00").response.sense[12] == 0x20
+
+
 def test_each_command_that_is_reported_is_dispatched_and_no_other(bench) -> None:
+    with_actions = {operation.code for operation in OPERATIONS if operation.service_action}
     for code in range(256):
         if code == 0xA0:
             continue
-        for action in (0, 0x0C, 0x10):
+        for action in (0, 3, 0x0C, 0x10, 0x12):
             supported = ask(bench, 3, code, action).data[1] & 7 == 3
-            sent = bench.send(bytes((code, action)) + bytes(14), 256 * 512)
+            cdb = bytearray(32)
+            cdb[0], cdb[1] = code, action
+            if code == 0x7F:
+                cdb[1], cdb[7], cdb[9] = 0, 0x18, action
+            sent = bench.send(bytes(cdb), 256 * 512)
             codes = sent.response.sense[12:14]
             pointer = sent.response.sense[15:18]
-            refused = codes == b"\x20\0" or (codes == b"\x24\0" and pointer == b"\xcc\0\1")
-            if code in (0x9E, 0xA3) or action == 0:
-                assert supported is not refused
+            refused = codes == b"\x20\0" or (
+                codes == b"\x24\0" and pointer == (b"\xc0\0\x08" if code == 0x7F else b"\xcc\0\1")
+            )
+            if code in with_actions or action == 0:
+                assert supported is not refused, f"{code:02x}/{action:02x}"

@@ -23,7 +23,7 @@ def page(bench):
 
 def test_supported_pages_are_listed_and_exist(page) -> None:
     listed = page(0x00)
-    assert listed == bytes.fromhex("00 80 83 b0 b1 b2")
+    assert listed == bytes.fromhex("00 80 83 86 b0 b1 b2")
     for code in listed:
         page(code)
 
@@ -65,17 +65,53 @@ def test_a_long_serial_fits_its_designator(make_bench) -> None:
     assert len(t10) == 4 + 255
 
 
-def test_block_limits_are_the_transfer_length_alone(page, make_bench) -> None:
-    body = page(0xB0, make_bench(hw_max_sectors=8192))
+def test_extended_inquiry_tells_of_simple_tasks_and_the_cache(page, make_bench) -> None:
+    assert page(0x86) == bytes.fromhex("00 01 01") + bytes(57)
+    assert page(0x86, make_bench(write_cache=False)) == bytes.fromhex("00 01 00") + bytes(57)
+
+
+def test_block_limits_of_a_thick_disk(page, make_bench) -> None:
+    body = page(0xB0, make_bench(hw_max_sectors=8192, thin=False))
     assert len(body) == 60
+    assert body[:4] == bytes((0, 255, 0, 0))
     assert body[4:8] == body[8:12] == (8192).to_bytes(4, "big")
-    assert body[:4] + body[12:] == bytes(52)
+    assert body[12:32] == bytes(20)
+    assert body[32:40] == (0x10000).to_bytes(8, "big")
+    assert body[40:] == bytes(20)
+
+
+def test_block_limits_of_a_thin_disk_with_physical_blocks(page, make_bench) -> None:
+    body = page(0xB0, make_bench(physical=4096))
+    assert body[2:4] == (8).to_bytes(2, "big")
+    assert body[16:20] == (1 << 20).to_bytes(4, "big")
+    assert body[20:24] == (256).to_bytes(4, "big")
+    assert body[24:28] == (8).to_bytes(4, "big")
+    assert body[28:32] == bytes.fromhex("80000000")
 
 
 def test_unknown_transfer_length_is_not_limited(page, make_bench) -> None:
-    assert page(0xB0, make_bench(hw_max_sectors=0)) == bytes(60)
+    body = page(0xB0, make_bench(hw_max_sectors=0))
+    assert body[4:12] == bytes(8)
+    assert body[1] == 255
 
 
-def test_block_device_characteristics_and_provisioning_claim_nothing(page) -> None:
+def test_compare_and_write_is_limited_by_the_transfer_of_both_halves(page, make_bench) -> None:
+    assert page(0xB0, make_bench(hw_max_sectors=128))[1] == 64
+    assert page(0xB0, make_bench(hw_max_sectors=1))[1] == 1
+
+
+def test_provisioning_and_capacity_agree(page, make_bench) -> None:
+    for thin in (False, True):
+        bench = make_bench(thin=thin, physical=4096)
+        assert page(0xB2, bench) == (bytes.fromhex("00 e4 02 00") if thin else bytes(4))
+        data = bench.send("9e 10" + "00" * 11 + "20 00 00", 32).data
+        assert data[13:15] == bytes((3, 0xC0 if thin else 0))
     assert page(0xB1) == bytes(60)
-    assert page(0xB2) == bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("physical", "exponent"), [(0, 0), (512, 0), (4096, 3), (65536, 7), (1 << 30, 15)]
+)
+def test_physical_blocks(make_bench, physical, exponent) -> None:
+    data = make_bench(physical=physical).send("9e 10" + "00" * 11 + "20 00 00", 32).data
+    assert data[13] == exponent
