@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lioshell.config.alua import ALUA_WORDS
 from lioshell.errors import DocumentError, RunnerError
 from lioshell.lio import backstore_create as create
+from lioshell.lio.alua import ALUA_WORDS
 from lioshell.lio.backstores import find_storage_object
 from lioshell.lio.fabrics import Fabric
 

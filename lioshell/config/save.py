@@ -7,7 +7,6 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from lioshell.config import saved_file
-from lioshell.config.alua import ALUA_WORDS
 from lioshell.errors import (
     ConflictError,
     DocumentError,
@@ -15,6 +14,7 @@ from lioshell.errors import (
     KernelError,
     NotFoundError,
 )
+from lioshell.lio.alua import ALUA_WORDS
 from lioshell.lio.backstores import list_storage_objects
 from lioshell.lio.fabrics import Fabric
 from lioshell.model.names import sort_key

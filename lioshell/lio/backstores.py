@@ -187,8 +187,9 @@ class StorageObject:
             self._lio.freed_devices.add(self.device)
         for group in configfs.folders(f"{self.path}/alua"):
             if group != DEFAULT_ALUA_GROUP:
-                steps.keep(f"{self.path}/alua/{group}")
-                steps.rmdir(f"{self.path}/alua/{group}")
+                from lioshell.lio import alua
+
+                alua.remove_group(steps, alua.AluaGroup(self._lio, self.path, group))
         steps.at_the_end(self._rmdir)
 
     def _rmdir(self) -> None:
@@ -198,6 +199,17 @@ class StorageObject:
             # The object is gone; an empty HBA, or one that another process uses now, harms nobody.
             with contextlib.suppress(KernelError):
                 configfs.rmdir(f"core/{self.hba}")
+
+
+def has_groups(lio: Lio, device_path: str) -> bool:
+    """Tell whether the kernel answers for ALUA; a passed-through device does so itself."""
+    if not lio.configfs.is_dir(f"{device_path}/alua"):
+        return False
+    try:
+        return lio.configfs.read(f"{device_path}/attrib/alua_support") == "1"
+    except KernelError:
+        # A kernel before 4.14 has no such attribute, and groups for all but pscsi.
+        return "/pscsi_" not in f"/{device_path}"
 
 
 def list_hbas(lio: Lio) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lioshell.errors import KernelError, NotFoundError, UsageError
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from lioshell.lio.root import Lio
+    from lioshell.lio.transaction import Transaction
     from lioshell.specs import Parameter
 
 _AUTH_FILES = {"mutual_userid": "userid_mutual", "mutual_password": "password_mutual"}
@@ -85,12 +87,16 @@ class ParameterGroup:
         declared = self._declaration(name)
         if declared is not None and self._is_to_be_made:
             return declared.default or ""
-        value = self.lio.configfs.read(path)
-        if self._files:
+        value = self.shown(name, self.lio.configfs.read(path))
+        if self._is_credential(name):
             value = "" if value == _UNSET else value
             if self.is_secret(name) and value and not reveal:
                 return MASK
         return value
+
+    def shown(self, name: str, text: str) -> str:  # noqa: ARG002  # for subclasses
+        """Return what is shown, and could be written, for a text that the kernel gives."""
+        return text
 
     def is_writable(self, name: str) -> bool:
         """Tell whether the kernel lets root change a parameter."""
@@ -111,13 +117,18 @@ class ParameterGroup:
             if len(texts) > 1:
                 # The kernel changes some of them along with others (iscsi_target_tpg.c,
                 # iscsit_ta_generate_node_acls): undone is what reads as before.
-                before = self._readable()
-                steps.on_failure(f"restore {self.folder}", lambda: self._put_back(before))
+                self.keep(steps)
             for name, text in texts.items():
                 secret = self.is_secret(name)
                 unset = _UNSET if self._is_credential(name) else None
                 try:
-                    steps.change(self.file_of(name), text, secret=secret, unset=unset)
+                    steps.change(
+                        self.file_of(name),
+                        text,
+                        secret=secret,
+                        unset=unset,
+                        to_write=partial(self.shown, name),
+                    )
                 except KernelError as error:
                     error.hint = error.hint or (
                         f"{name}={MASK if secret else text} is not possible here; "
@@ -125,31 +136,42 @@ class ParameterGroup:
                     )
                     raise
 
+    def keep(self, steps: Transaction) -> None:
+        """Have all values put back when the steps are undone."""
+        before = self._readable()
+        steps.on_failure(f"restore {self.folder}", lambda: self._put_back(before))
+
     def _is_credential(self, name: str) -> bool:
         """Tell whether a parameter is a user or a password, which NULL unsets."""
         return bool(self._files) and self.file_of(name).endswith(_CREDENTIALS)
 
     def _readable(self) -> dict[str, str]:
-        """Return what can be read and written, by file."""
+        """Return what can be read and written, by name."""
         found = {}
         for name in self.names():
             path = self.file_of(name)
             if self.lio.configfs.is_writable(path) and not self._is_credential(name):
                 # Some can only be written (drivers/target, *_store without *_show).
                 with contextlib.suppress(KernelError):
-                    found[path] = self.lio.configfs.read(path)
+                    found[name] = self.shown(name, self.lio.configfs.read(path))
         return found
 
     def _put_back(self, before: Mapping[str, str]) -> None:
-        for path, value in before.items():
-            if self.lio.configfs.read(path) != value:
+        for name, value in before.items():
+            path = self.file_of(name)
+            if self.shown(name, self.lio.configfs.read(path)) != value:
                 self.lio.configfs.write(path, value)
+
+    def has(self, name: str) -> bool:
+        """Tell whether there is such a parameter, or will be with the group's first change."""
+        if self._is_to_be_made and self._declaration(name) is not None:
+            return True
+        return self.lio.configfs.exists(self.file_of(name))
 
     def _existing(self, name: str) -> str:
         """Return the configfs path of a parameter; raises NotFoundError."""
         path = self.file_of(name)
-        known = self._is_to_be_made and self._declaration(name) is not None
-        if not known and not self.lio.configfs.exists(path):
+        if not self.has(name):
             raise NotFoundError(
                 f"There is no parameter {name} in group {self.name}",
                 hint=f"See them with: get {self.name}",

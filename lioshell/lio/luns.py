@@ -53,8 +53,7 @@ class Lun:
                 # A half-made LUN, without its link.
                 return None
             raise
-        marker = "TG Port Alias: "
-        return text.split(marker, 1)[1].splitlines()[0].strip() if marker in text else None
+        return group_in(text)
 
     def make(self, steps: Transaction, storage_object_path: str, alias: str | None = None) -> None:
         """Make the LUN as a part of a running transaction."""
@@ -73,3 +72,9 @@ class Lun:
     def join_alua_group(self, name: str) -> None:
         """Put the LUN into an ALUA group of its storage object."""
         self._lio.configfs.write(f"{self.path}/alua_tg_pt_gp", name)
+
+
+def group_in(text: str) -> str | None:
+    """Return the group's name in what a LUN's alua_tg_pt_gp shows; None where it has none."""
+    marker = "TG Port Alias: "
+    return text.split(marker, 1)[1].splitlines()[0].strip() if marker in text else None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lioshell.kernel.ports import ConfigfsPort
 
-    Undo = tuple[str, Callable[[], None]]
+    Undo = tuple[str, Callable[[], object]]
 
 
 class Transaction:
@@ -87,19 +87,26 @@ class Transaction:
         self._configfs.write(path, value, secret=secret)
 
     def change(
-        self, path: str, value: str, *, secret: bool = False, unset: str | None = None
+        self,
+        path: str,
+        value: str,
+        *,
+        secret: bool = False,
+        unset: str | None = None,
+        to_write: Callable[[str], str] = str,
     ) -> None:
         """Write an attribute of an object that was there before; undone by writing it back.
 
         `unset` is what is written for one that read as empty: the kernel takes no empty text.
+        `to_write` turns what is read into what is written, where the kernel wants it so.
         """
-        before = self._configfs.read(path)
+        before = to_write(self._configfs.read(path))
         if not before and unset is not None:
             before = unset
         undo = (f"restore {path}", lambda: self._configfs.write(path, before, secret=secret))
         self._do(undo, lambda: self._configfs.write(path, value, secret=secret))
 
-    def on_failure(self, what: str, undo: Callable[[], None]) -> None:
+    def on_failure(self, what: str, undo: Callable[[], object]) -> None:
         """Remember how to undo a step that is no configfs operation."""
         self._undo.append((what, undo))
 
@@ -161,14 +168,15 @@ class Transaction:
         return remains
 
 
-def _insist(undo: Callable[[], None]) -> None:
+def _insist(undo: Callable[[], object]) -> None:
     """Undo a step, and do not let one or two more Ctrl-C leave it half undone."""
     for _ in range(2):
         try:
-            return undo()
+            undo()
+            return
         except KeyboardInterrupt:
             continue
-    return undo()
+    undo()
 
 
 def _is_so_already(failure: Exception) -> bool:

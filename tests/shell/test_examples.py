@@ -20,6 +20,8 @@ PLACES = [
     "/backstores/ramdisk",
     "/backstores/user:file",
     "/backstores/fileio/disk1",
+    "/backstores/fileio/disk1/alua",
+    "/backstores/fileio/disk1/alua/ao",
     "/iscsi",
     f"/iscsi/{IQN}",
     TPG,
@@ -38,6 +40,7 @@ WORLD = f"""
 set global auto_add_default_portal=false
 /backstores/block create disk1 /dev/sdb
 /backstores/fileio create disk1 /srv/fileio.img 1M
+/backstores/fileio/disk1/alua create ao 10
 /backstores/pscsi create disk1 /dev/sdc
 /backstores/ramdisk create disk1 1M
 /backstores/user:file create disk1 1M /srv/user.img
@@ -74,7 +77,7 @@ def make_room(session, node, command, example, folder):
     """Bring about what an example needs: for create, that what it makes is not there yet."""
     if command == "create":
         for name in session.node_at(node.path, session.root).child_names():
-            if not name.startswith("tpg"):
+            if not name.startswith(("tpg", "default_")):
                 session.run_line(f"{node.path} delete {name}")
     elif command == "restoreconfig":
         for path in ("", f"{folder}/root/before-change.json"):

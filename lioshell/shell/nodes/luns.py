@@ -13,6 +13,7 @@ from lioshell.shell.values import boolean, lun_number
 from lioshell.specs import Parameter
 
 if TYPE_CHECKING:
+    from lioshell.lio.groups import ParameterGroup
     from lioshell.lio.luns import Lun
     from lioshell.lio.tpgs import Tpg
     from lioshell.shell.node import Node
@@ -136,6 +137,25 @@ class LunNode(ShellNode):
         except KernelError as error:
             return (f"unreadable: {error}", False)
         return (f"{text} ({alua})" if alua else text, True)
+
+    def group_names(self) -> list[str]:
+        """Return alua, where the storage object has such groups."""
+        return ["alua"] if self.lun.alua_group is not None else []
+
+    def group(self, name: str) -> ParameterGroup:
+        """Return the LUN's ALUA parameters."""
+        from lioshell.lio.alua import LunAluaGroup
+
+        del name
+        return LunAluaGroup(self.lio, self.lun)
+
+    def more_examples(self, command: str) -> tuple[str, ...]:
+        """Return examples of the ALUA group."""
+        examples = {
+            "get": "get alua alua_tg_pt_gp_name",
+            "set": "set alua alua_tg_pt_gp_name=default_tg_pt_gp",
+        }
+        return (examples[command],) if command in examples and self.group_names() else ()
 
     def ui_command_info(self) -> None:
         """Show what this LUN exports.

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lioshell.errors import KernelError
+from lioshell.lio.backstores import has_groups
 from lioshell.lio.groups import ParameterGroup
 from lioshell.model.sizes import format_size
 from lioshell.shell.common_commands import ShellNode
@@ -22,6 +23,18 @@ class StorageObjectNode(ShellNode):
     def __init__(self, parent: Node, session: Session, storage_object: StorageObject) -> None:
         super().__init__(storage_object.name, parent, session)
         self.storage_object = storage_object
+
+    def child_names(self) -> list[str]:
+        """Return alua, where the kernel answers for it."""
+        return ["alua"] if has_groups(self.lio, self.storage_object.path) else []
+
+    def child(self, name: str) -> Node | None:
+        """Return the ALUA groups."""
+        if name != "alua" or not self.child_names():
+            return None
+        from lioshell.shell.nodes.alua import AluaGroupsNode
+
+        return AluaGroupsNode(self, self.session, self.storage_object)
 
     def summary(self) -> tuple[str, bool | None]:
         """Return what it stands on, its size, and whether a LUN exports it."""
@@ -69,6 +82,15 @@ class StorageObjectNode(ShellNode):
         storage_object = self.storage_object
         declared = self.lio.specs.backstore(storage_object.plugin).attributes
         return ParameterGroup(self.lio, name, f"{storage_object.path}/attrib", declared)
+
+    def ui_command_version(self) -> None:
+        """Show the version of this kind of backstore.
+
+        Examples:
+            version
+        """
+        path = f"core/{self.storage_object.hba}/hba_info"
+        self.out.fields({"backstore": self.lio.configfs.read(path).strip()})
 
     def ui_command_info(self) -> None:
         """Show what this storage object is and where configfs has it.
