@@ -255,6 +255,7 @@ class FileHandler(Handler):
         from lioshell.runner.handlers.fallocate import KEEP_SIZE, PUNCH_HOLE, fallocate
 
         fallocate(self._fd, PUNCH_HOLE | KEEP_SIZE, offset_bytes, size_bytes)
+        self._settle()
 
     def write_zeroes(self, offset_bytes: int, size_bytes: int) -> None:
         """Zero a range, with fallocate(2) where the file system can. Raises OSError."""
@@ -266,6 +267,7 @@ class FileHandler(Handler):
             if error.errno not in _UNSUPPORTED:
                 raise
             super().write_zeroes(offset_bytes, size_bytes)
+        self._settle()
 
     def allocation(self, offset_bytes: int, size_bytes: int) -> Iterator[Extent]:
         """Tell data from holes, with lseek(2). Raises OSError."""
@@ -315,6 +317,12 @@ class FileHandler(Handler):
             done += moved
         if done < size_bytes:
             super().copy(source_bytes + done, target_bytes + done, size_bytes - done)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Without a write cache what was done is durable; O_DSYNC covers write(2) alone."""
+        if not self._write_cache:
+            self.flush()
 
     def close(self) -> None:
         """Close the file, which drops its lock. Raises OSError when the last write-back failed."""
