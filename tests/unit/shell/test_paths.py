@@ -78,8 +78,8 @@ def test_a_change_happens_at_all_matches_or_at_none(several):
 
     # The first is exported, the second refuses what is no number.
     with pytest.raises(KernelError):
-        several.session.run_line("/backstores/ramdisk/* set attribute emulate_tas=0 block_size=777")
-    shown = several.run("/backstores/ramdisk/* get attribute emulate_tas")
+        several.session.run_line("/backstores/ramdisk/* set attribute emulate_caw=0 block_size=777")
+    shown = several.run("/backstores/ramdisk/* get attribute emulate_caw")
     assert shown.count("emulate_tas=1") == 2
 
 
@@ -110,10 +110,10 @@ def test_a_person_at_a_terminal_is_asked_before_several_are_changed(several):
 def test_several_that_change_something_else_are_one_question_too(several):
     asked = []
     several.session.consent.confirm = lambda question: asked.append(question) or True
-    several.run("/backstores/ramdisk/* set attribute emulate_tas=0")
+    several.run("/backstores/ramdisk/* set attribute emulate_caw=0")
     assert asked == ["set 2 times: /backstores/ramdisk/one, /backstores/ramdisk/two"]
-    assert several.run("/backstores/ramdisk/one get attribute emulate_tas").startswith(
-        "emulate_tas=0"
+    assert several.run("/backstores/ramdisk/one get attribute emulate_caw").startswith(
+        "emulate_caw=0"
     )
 
 
