@@ -30,6 +30,8 @@ _INFO_PATTERNS = {
     "iblock_readonly": r"readonly: (\d)",
 }
 
+_PATH_IN_INFO = {"fileio": "fileio_path", "block": "iblock_path"}
+
 
 class StorageObject:
     """One storage object; every property reads configfs when asked for.
@@ -109,8 +111,15 @@ class StorageObject:
 
     @property
     def device(self) -> str:
-        """The backing file or device of block, fileio and pscsi; empty for the others."""
-        return self._lio.configfs.read(f"{self.path}/udev_path")
+        """The backing file or device of block, fileio and pscsi; empty for the others.
+
+        What a script made may have it in `control` alone, and not in udev_path.
+        """
+        path = self._lio.configfs.read(f"{self.path}/udev_path")
+        if path or self.plugin not in _PATH_IN_INFO:
+            return path
+        found = self._find(_PATH_IN_INFO[self.plugin])
+        return found[1] if found else ""
 
     @property
     def dev_config(self) -> str:
