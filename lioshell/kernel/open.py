@@ -10,7 +10,7 @@ from lioshell.kernel.ports import Kernel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lioshell.kernel.ports import UioDevice, UioHandle, UioPort, UioWatch
+    from lioshell.kernel.ports import UioCloseWatch, UioDevice, UioHandle, UioPort, UioWatch
     from lioshell.specs import Specs
 
 CONFIGFS_ROOT = "/sys/kernel/config"
@@ -78,6 +78,10 @@ class _LazyUio:
     def watch(self) -> UioWatch:
         """Start watching for devices that appear or vanish."""
         return self._get().watch()
+
+    def watch_close(self) -> UioCloseWatch:
+        """Start watching for devices that another process gives up."""
+        return self._get().watch_close()
 
 
 def _real_uio() -> UioPort:

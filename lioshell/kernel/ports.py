@@ -131,6 +131,13 @@ class UioWatch(Protocol):
         """Stop watching."""
 
 
+class UioCloseWatch(UioWatch, Protocol):
+    """Wake-ups when a process that had a device open has closed it or ended."""
+
+    def add(self, device: UioDevice) -> None:
+        """Watch a device too; nothing happens when it is watched or gone."""
+
+
 class UioPort(Protocol):
     """The TCMU devices of the machine."""
 
@@ -145,6 +152,12 @@ class UioPort(Protocol):
 
     def watch(self) -> UioWatch:
         """Start watching for devices that appear or vanish."""
+
+    def watch_close(self) -> UioCloseWatch:
+        """Start watching for devices that another process gives up; `add` says which.
+
+        Raises OSError where the system cannot tell.
+        """
 
 
 @dataclass(frozen=True, slots=True)

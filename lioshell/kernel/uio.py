@@ -18,6 +18,7 @@ from lioshell.kernel.ports import UioDevice
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
 NODE_TIMEOUT_S: Final = 5.0
 _NODE_INTERVAL_S: Final = 0.02
@@ -258,3 +259,35 @@ class RealUio:
     def watch(self) -> RealUioWatch:
         """Start watching for devices that appear or vanish."""
         return RealUioWatch()
+
+    def watch_close(self) -> NodeCloseWatch:
+        """Start watching for devices that another process gives up. Raises OSError."""
+        return NodeCloseWatch(lambda device: f"{self._dev_root}/{device.uio_name}")
+
+
+class NodeCloseWatch:
+    """Wake-ups when a device's node is closed; `path_of` names the node."""
+
+    def __init__(self, path_of: Callable[[UioDevice], str]) -> None:
+        # Here and not above: ctypes is wanted only where another process serves a device.
+        from lioshell.kernel.close_watch import CloseWatch
+
+        self._watch = CloseWatch()
+        self._path_of = path_of
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._watch.fileno()
+
+    def add(self, device: UioDevice) -> None:
+        """Watch a device too; nothing happens when it is watched or gone."""
+        with contextlib.suppress(OSError):
+            self._watch.add(self._path_of(device))
+
+    def drain(self) -> bool:
+        """Consume all pending wake-ups and tell whether there was one."""
+        return self._watch.drain()
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._watch.close()

@@ -57,6 +57,14 @@ class Gate:
         """Empty the ring: commands in flight are answered BUSY, so that initiators retry them."""
         self._configfs.write(f"{device.configfs_path}/action/reset_ring", "1")
 
+    def time_out_s(self, device: UioDevice) -> float:
+        """Return how long the kernel waits for a command, 0 for ever (attrib/cmd_time_out)."""
+        try:
+            return float(self._configfs.read(f"{device.configfs_path}/attrib/cmd_time_out"))
+        except (LioshellError, ValueError):
+            # The device is going: the kernel waits for nothing any more.
+            return 0.0
+
     def try_close(self, device: UioDevice) -> None:
         """Block a device; a refusal is reported, unless the device has gone."""
         self._try(device, self.close)

@@ -33,9 +33,15 @@ class Statistics:
         self.hangs = 0
         """How often a command kept the loop's thread so long that another one took over."""
         self.log_slow_s = log_slow_s
+        """From here on a command is remembered."""
         self.slow_s = min(WAITED_S, log_slow_s)
         """From here on a command is worth a look."""
         self.slow: deque[SlowCommand] = deque(maxlen=_REMEMBERED)
+
+    def set_slow(self, log_slow_s: float) -> None:
+        """Remember commands from this time on."""
+        self.log_slow_s = log_slow_s
+        self.slow_s = min(WAITED_S, log_slow_s)
 
     def note_slow(self, cdb: bytes, took_s: float) -> None:
         """Remember a command if it took as long as the slow log wants it."""

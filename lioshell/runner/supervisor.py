@@ -10,12 +10,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from lioshell.errors import LioshellError, LockedError
+from lioshell.errors import LioshellError, LockedError, RunnerError
 from lioshell.runner.device import ServedDevice
+from lioshell.runner.foreign import ForeignWatch
 from lioshell.runner.gate import Gate
+from lioshell.runner.openings import Openings
 from lioshell.runner.rescan import Rescan
+from lioshell.runner.statistics import SLOW_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -28,16 +32,20 @@ SERVED: Final = "served"
 FOREIGN: Final = "foreign"
 BROKEN: Final = "broken"
 NO_HANDLER: Final = "no-handler"
+OPENING: Final = "opening"
 
 SCAN_TIMEOUT_S: Final = 60.0
 RELEASE_TIMEOUT_S: Final = 5.0
+SETTLE_TIMEOUT_S: Final = 15.0
+"""How long a device that is given up may take for the commands in its handler."""
 
 
 class _Note(NamedTuple):
-    """Why a device is not served."""
+    """Why a device is not served; one with `quarantine` is not tried again by itself."""
 
     state: str
     message: str
+    quarantine: bool = False
 
 
 class Supervisor:
@@ -46,7 +54,8 @@ class Supervisor:
     `make_unit(device)` opens the storage of a device; None: not ours, leave it alone; what it
     raises is shown and tried again at the next scan. It is called outside the loop's thread, so a
     slow one delays no other device. `report` gets one line of text for each thing that the user
-    should know, once. The loop's callbacks are set here.
+    should know, once. The loop's callbacks are set here. The devices remember commands that took
+    longer than `slow_s`.
     """
 
     def __init__(
@@ -55,8 +64,10 @@ class Supervisor:
         make_unit: Callable[[UioDevice], LogicalUnit | None],
         loop: Loop,
         report: Callable[[str], None],
+        slow_s: float = SLOW_S,
     ) -> None:
         self._kernel = kernel
+        self._slow_s = slow_s
         self._make_unit = make_unit
         self._loop = loop
         self._report = report
@@ -69,9 +80,9 @@ class Supervisor:
         self._watch: UioWatch | None = None
         self._scan_lock = threading.Lock()
         self._state_lock = threading.Lock()
-        self._rescan = Rescan(
-            self._scan, lambda error: report(f"Looking for devices failed: {reason(error)}")
-        )
+        self._openings = Openings(self._scan_failed)
+        self._rescan = Rescan(self._scan_after_event, self._scan_failed)
+        self._foreign = ForeignWatch(kernel.uio, loop, self._rescan.request, report)
         self._paused = False
 
     # What to serve ----------------------------------------------------------------------------
@@ -83,6 +94,29 @@ class Supervisor:
         """
         self._paused = False
         self._scan()
+
+    def served(self, configfs_path: str) -> ServedDevice | None:
+        """Return a device that is served here, None when it is not."""
+        with self._state_lock:
+            for served in self._served.values():
+                if served.device.configfs_path == configfs_path:
+                    return served
+        return None
+
+    def message(self, configfs_path: str) -> str:
+        """Say what keeps a device from being served, "" where nothing is known to."""
+        with self._state_lock:
+            for device, note in self._notes.items():
+                if device.configfs_path == configfs_path:
+                    return note.message
+        return ""
+
+    def readmit(self, configfs_path: str) -> None:
+        """Try a device again that was stopped because its ring was broken."""
+        with self._state_lock:
+            for device in [d for d in self._notes if d.configfs_path == configfs_path]:
+                del self._notes[device]
+        self.scan()
 
     def serve_only(self, configfs_paths: Collection[str]) -> None:
         """Serve just these storage objects ("core/user_0/vol0"), from now on; then scan.
@@ -114,9 +148,11 @@ class Supervisor:
 
         Left blocked, a device answers BUSY until somebody takes it over, and initiators retry;
         otherwise commands wait for cmd_time_out. Nothing is attached again before the next
-        `scan`. Raises RunnerError when a handler hangs.
+        `scan`. A device whose handler hangs stays this process' own until the handler lets go, or
+        the process ends; that is reported.
         """
-        self._paused = True
+        with self._state_lock:
+            self._paused = True
         # A scan that hangs in opening a storage must not keep the others from a clean end; what
         # it opens later it closes again.
         locked = self._scan_lock.acquire(timeout=RELEASE_TIMEOUT_S)
@@ -130,6 +166,7 @@ class Supervisor:
     def close(self) -> None:
         """Stop watching; `release_all` comes before."""
         self._paused = True
+        self._foreign.close()
         watch, self._watch = self._watch, None
         if watch is not None:
             self._loop.remove_reader(watch.fileno())
@@ -163,14 +200,33 @@ class Supervisor:
             for device in devices:
                 if self._paused:
                     return
-                wanted = self._only is None or device.configfs_path in self._only
-                if wanted and device.uio_name not in self._served:
-                    self._attach(device)
+                if self._is_wanted(device) and not self._openings.run(
+                    device, partial(self._attach, device)
+                ):
+                    self._note(device, OPENING, "its storage has not answered yet")
+
+    def _is_wanted(self, device: UioDevice) -> bool:
+        """Tell whether to try to serve a device that is there."""
+        note = self._notes.get(device)
+        return (
+            (self._only is None or device.configfs_path in self._only)
+            and device.uio_name not in self._served
+            and device not in self._openings
+            and not (note is not None and note.quarantine)
+        )
+
+    def _scan_failed(self, error: Exception) -> None:
+        self._report(f"Looking for devices failed: {reason(error)}")
 
     def _on_uevent(self) -> None:
         watch = self._watch
         if watch is not None and watch.drain():
             self._rescan.request()
+
+    def _scan_after_event(self) -> None:
+        self._scan()
+        while FOREIGN in dict(self.status()).values() and self._foreign.wait_again():
+            self._scan()
 
     # One device ---------------------------------------------------------------------------------
 
@@ -191,7 +247,9 @@ class Supervisor:
         except OSError as error:
             problem = problem if error.errno not in (errno.EBUSY, errno.ENOENT) else ""
             if error.errno == errno.EBUSY:
-                self._note(device, FOREIGN, "another process serves it")
+                handle = self._open_foreign(device)
+                if handle is None:
+                    self._note(device, FOREIGN, "another process serves it")
             elif error.errno != errno.ENOENT:
                 problem = f"{device.uio_name} cannot be opened: {error.strerror}"
         if handle is not None and unit is not None and not self._paused:
@@ -210,6 +268,15 @@ class Supervisor:
         if problem:
             self._note(device, BROKEN, problem)
 
+    def _open_foreign(self, device: UioDevice) -> UioHandle | None:
+        """Watch a device that another process has, and try again what failed before the watch."""
+        self._foreign.add(device)
+        try:
+            return self._kernel.uio.open(device)
+        except OSError:
+            # It is still in use, or gone: the watches tell when that changes.
+            return None
+
     def _take_over(self, device: UioDevice, handle: UioHandle, unit: LogicalUnit) -> None:
         """Start to serve an opened device, its commands in flight retried; or close both."""
         gate = self._gate
@@ -220,8 +287,13 @@ class Supervisor:
             was_open = gate.is_open(device)
             gate.close(device)
             gate.retry_in_flight(device)
-            served = ServedDevice(device, handle, unit, self._report)
+            served = ServedDevice(
+                device, handle, unit, self._report, partial(gate.time_out_s, device)
+            )
+            served.statistics.set_slow(self._slow_s)
             with self._state_lock:
+                if self._paused:
+                    raise RunnerError("this process is giving its devices up")
                 self._served[device.uio_name] = served
                 self._notes.pop(device, None)
             self._loop.add(served)
@@ -238,21 +310,23 @@ class Supervisor:
             raise
 
     def _release(self, served: ServedDevice, *, leave_blocked: bool) -> None:
-        """Give one device up, in the loop's thread."""
-
-        def release() -> None:
-            self._gate.try_close(served.device)
-            try:
-                served.drain_all()
-            except (LioshellError, OSError) as error:
-                error.__traceback__ = None  # its frames may hold slices of the map
-                self._report(f"{served.device.configfs_path}: {reason(error)}")
-            self._loop.remove(served.uio_name)
-
-        if self._forget(served):
-            self._loop.call(release)
-            if not leave_blocked:
-                self._gate.try_open(served.device)
+        """Give one device up: block it, answer what is queued, close it."""
+        if not self._forget(served):
+            return
+        path = served.device.configfs_path
+        self._gate.try_close(served.device)
+        try:
+            if not self._loop.settle(served, SETTLE_TIMEOUT_S):
+                self._report(
+                    f"{path}: {len(served.in_flight())} commands are still in its handler, which"
+                    " hangs; the next process can serve it when this one has ended"
+                )
+        except (LioshellError, OSError) as error:
+            error.__traceback__ = None  # its frames may hold slices of the map
+            self._report(f"{path}: {reason(error)}")
+        self._loop.remove(served.uio_name)
+        if not leave_blocked:
+            self._gate.try_open(served.device)
 
     def _detached(self, served: ServedDevice, error: Exception) -> None:
         """The loop has dropped a device: it was removed, or its ring is broken."""
@@ -263,7 +337,13 @@ class Supervisor:
             return
         # Blocked, initiators get BUSY instead of waiting for an answer that nobody gives.
         self._gate.try_close(served.device)
-        self._note(served.device, BROKEN, reason(error))
+        self._note(
+            served.device,
+            BROKEN,
+            f"{reason(error)}; it is stopped until it is repaired, with the command 'repair' of"
+            " its storage object",
+            quarantine=True,
+        )
 
     def _forget(self, served: ServedDevice) -> bool:
         with self._state_lock:
@@ -272,8 +352,10 @@ class Supervisor:
             del self._served[served.uio_name]
             return True
 
-    def _note(self, device: UioDevice, state: str, message: str) -> None:
-        note = _Note(state, message)
+    def _note(
+        self, device: UioDevice, state: str, message: str, *, quarantine: bool = False
+    ) -> None:
+        note = _Note(state, message, quarantine)
         with self._state_lock:
             known = self._notes.get(device) == note
             self._notes[device] = note

@@ -29,7 +29,7 @@ from lioshell.kernel.sim.uio_state import (
     run_folder,
     take_ownership,
 )
-from lioshell.kernel.uio import list_devices, read_device
+from lioshell.kernel.uio import NodeCloseWatch, list_devices, read_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -295,3 +295,7 @@ class SimUio:
         from lioshell.kernel.sim.uevent import SimUioWatch
 
         return SimUioWatch(self._sim_root)
+
+    def watch_close(self) -> NodeCloseWatch:
+        """Start watching for devices that another process gives up. Raises OSError."""
+        return NodeCloseWatch(lambda device: region_path(self._sim_root, device.uio_name))

@@ -19,7 +19,7 @@ from lioshell.kernel.ports import ConfigfsPort, Kernel, SystemPort, UioDevice
 from lioshell.kernel.sim import uio
 from lioshell.kernel.sim.initiator import SimDisk
 from lioshell.kernel.sim.uio import SimUio, SimUioHandle
-from lioshell.runner.command import GOOD, Command, LogicalUnit, Response
+from lioshell.runner.command import GOOD, Command, Deferred, LogicalUnit, Response
 from lioshell.runner.loop import Loop
 from lioshell.runner.supervisor import Supervisor
 
@@ -491,7 +491,7 @@ def test_a_ring_of_another_version_is_broken(bench: Bench) -> None:
     SimUio(bench.sim).open(SimUio(bench.sim).devices()[0]).close()
 
 
-def test_a_broken_ring_is_blocked_shown_and_the_next_scan_heals_it(bench: Bench) -> None:
+def test_a_broken_ring_is_blocked_shown_and_stopped_until_it_is_readmitted(bench: Bench) -> None:
     bench.device("vol0")
     bench.device("vol1")
     runner = bench.runner()
@@ -508,9 +508,133 @@ def test_a_broken_ring_is_blocked_shown_and_the_next_scan_heals_it(bench: Bench)
     eventually(lambda: uio.is_blocked(bench.sim, "uio0"))
     with bench.disk("vol1") as other:
         other.write(0, b"1" * BLOCK)
-    runner.supervisor.scan()
+    for _ in range(3):
+        runner.supervisor.scan()
+        assert runner.states() == {"vol0": "broken", "vol1": "served"}
+    assert len(runner.reports) == 1
+    assert "'repair'" in runner.supervisor.message("core/user_0/vol0")
+    runner.supervisor.readmit("core/user_0/vol0")
     assert runner.states() == {"vol0": "served", "vol1": "served"}
     disk.write(0, b"0" * BLOCK)
+    disk.close()
+
+
+def test_the_end_of_a_foreign_server_is_noticed(bench: Bench) -> None:
+    """No scan and no uevent: the other process is killed, and its device is taken over."""
+    bench.device()
+    runner = bench.runner()
+    runner.loop.start_thread()
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGING_RUNNER, bench.sim], stdout=subprocess.PIPE, text=True
+    ) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "ready\n"
+        runner.supervisor.scan()
+        assert runner.states() == {"vol0": "foreign"}
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        eventually(lambda: runner.states() == {"vol0": "served"})
+    with bench.disk() as disk:
+        disk.write(0, b"1" * BLOCK)
+
+
+def test_a_device_that_another_gives_up_is_taken(bench: Bench) -> None:
+    bench.device()
+    first, second = bench.runner(), bench.runner()
+    for runner in (first, second):
+        runner.loop.start_thread()
+        runner.supervisor.scan()
+    assert second.states() == {"vol0": "foreign"}
+    first.supervisor.release_all()
+    eventually(lambda: second.states() == {"vol0": "served"})
+
+
+def test_a_storage_that_does_not_open_delays_no_other(bench: Bench) -> None:
+    gate = threading.Event()
+
+    def make_unit(device: UioDevice) -> LogicalUnit | None:
+        if device.name == "vol0":
+            gate.wait(LONG_S)
+        return bench.make_unit(device)
+
+    bench.device("vol0")
+    bench.device("vol1")
+    runner = bench.runner(make_unit)
+    runner.supervisor._openings.patience_s = 0.05
+    runner.loop.start_thread()
+    runner.supervisor.scan()
+    assert runner.states() == {"vol0": "opening", "vol1": "served"}
+    runner.supervisor.scan()
+    assert len(runner.reports) == 1
+    assert "has not answered" in runner.reports[0]
+    gate.set()
+    eventually(lambda: runner.states() == {"vol0": "served", "vol1": "served"})
+
+
+def test_a_storage_that_opens_after_the_end_is_closed_again(bench: Bench) -> None:
+    gate = threading.Event()
+
+    def make_unit(device: UioDevice) -> LogicalUnit | None:
+        gate.wait(LONG_S)
+        return bench.make_unit(device)
+
+    bench.device()
+    runner = bench.runner(make_unit)
+    runner.supervisor._openings.patience_s = 0.05
+    runner.supervisor.scan()
+    runner.supervisor.release_all()
+    gate.set()
+    eventually(lambda: "vol0" in bench.units and bench.units["vol0"].closed)
+    assert "vol0" not in {n for n, s in runner.states().items() if s == "served"}
+
+
+class SyncUnit(RamUnit):
+    """Its SYNCHRONIZE CACHE hangs until `gate` opens."""
+
+    def __init__(self, gate: threading.Event) -> None:
+        super().__init__()
+        self.gate = gate
+        self.begun = threading.Event()
+
+    def execute(self, command: Command) -> Response | Deferred:  # type: ignore[override]
+        if command.cdb[0] != 0x35:
+            return super().execute(command)
+
+        def sync() -> Response:
+            self.begun.set()
+            self.gate.wait(LONG_S)
+            return GOOD
+
+        return Deferred(sync)
+
+
+def test_what_hangs_at_the_end_keeps_its_device_and_no_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lioshell.runner.supervisor.SETTLE_TIMEOUT_S", 0.1)
+    gate = threading.Event()
+    unit = SyncUnit(gate)
+    bench.device("vol0")
+    bench.device("vol1")
+    runner = bench.runner(lambda d: unit if d.name == "vol0" else bench.make_unit(d))
+    runner.loop.start_thread()
+    runner.supervisor.scan()
+    disk = bench.disk("vol0")
+    nexus = disk._nexus
+    with nexus._state.locked():
+        nexus._settled = True
+        assert nexus._ring.queue(bytes([0x35]) + bytes(9))
+    nexus._to_user.signal()
+    assert unit.begun.wait(LONG_S)
+    runner.supervisor.release_all()
+    assert any("1 commands are still in its handler" in text for text in runner.reports)
+    first, second = SimUio(bench.sim).devices()
+    SimUio(bench.sim).open(second).close()
+    with pytest.raises(OSError, match="busy"):
+        SimUio(bench.sim).open(first)
+    gate.set()
+    eventually(lambda: unit.closed)
+    SimUio(bench.sim).open(first).close()
     disk.close()
 
 
