@@ -17,7 +17,7 @@ from lioshell.errors import (
     LioshellError,
     NotFoundError,
 )
-from lioshell.lio.backstores import find_storage_object, list_storage_objects
+from lioshell.lio.backstores import find_storage_object
 from lioshell.lio.fabrics import Fabric
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     Serve = Callable[[str], str]
 
-_CREDENTIALS = ("userid", "password", "mutual_userid", "mutual_password")
 _MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 """What taking a document apart raises that has not the shape it should have."""
 
@@ -120,29 +119,6 @@ def _nobody(path: str) -> str:
 
 def _what_is_wrong(error: Exception) -> str:
     return f"{error} is missing" if isinstance(error, KeyError) else str(error)
-
-
-def clear(lio: Lio) -> None:
-    """Remove every target, every storage object and the discovery credentials."""
-    for name in lio.specs.fabric_names():
-        fabric = Fabric(lio, lio.specs.fabric(name))
-        if fabric.exists and fabric.spec.has("discovery_auth"):
-            _clear_discovery(fabric)
-        for wwn in fabric.targets():
-            fabric.target(wwn).delete()
-        fabric.release()
-    for plugin in lio.specs.backstore_names():
-        for storage_object in list_storage_objects(lio, plugin):
-            storage_object.delete()
-
-
-def _clear_discovery(fabric: Fabric) -> None:
-    group = fabric.discovery_auth()
-    values = {name: "" for name in _CREDENTIALS if group.get(name)}
-    if fabric.enforces_discovery_auth:
-        values["enable"] = "0"
-    if values:
-        group.set_all(values)
 
 
 def _refuse_conflicts(lio: Lio, document: Document) -> None:

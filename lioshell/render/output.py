@@ -60,6 +60,19 @@ class Output:
 
     # The answer
 
+    def records(self, records: Sequence[dict[str, Any]], *, in_full: bool = False) -> None:
+        """Show objects of one kind: rows of a table, or with `in_full` one block each."""
+        if self.form != "text":
+            self._result = list(records)
+        elif in_full:
+            for number, record in enumerate(records):
+                if number:
+                    self._show([Span("", "plain")])
+                self.fields(record)
+        elif records:
+            columns = [name.upper() for name in records[0]]
+            self.table(columns, [[str(value) for value in record.values()] for record in records])
+
     @contextlib.contextmanager
     def once_done(self) -> Iterator[None]:
         """Show what is said inside at its end; a failure, which undoes it, has nothing said."""

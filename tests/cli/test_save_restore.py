@@ -9,7 +9,7 @@ import stat
 
 import pytest
 
-from lioshell.config.restore import clear
+from lioshell.lio.clearing import clear
 from lioshell.lio.root import Lio
 from lioshell.specs import Specs
 

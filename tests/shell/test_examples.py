@@ -56,7 +56,16 @@ set global auto_add_default_portal=false
 /loopback/{NAA}/luns create /backstores/block/disk1
 /loopback/{NAA}/luns create /backstores/ramdisk/disk1 lun=4
 """
-CHANGING = ("create", "delete", "enable", "disable", "set", "saveconfig", "restoreconfig")
+CHANGING = (
+    "create",
+    "delete",
+    "enable",
+    "disable",
+    "set",
+    "saveconfig",
+    "restoreconfig",
+    "clearconfig",
+)
 
 
 class Twice(Screen):

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from lioshell.lio import alua
+from lioshell.lio.impact import Impact
 from lioshell.shell.common_commands import ShellNode
 from lioshell.shell.node import by_number
 from lioshell.shell.values import number
@@ -65,6 +66,8 @@ class AluaGroupsNode(ShellNode):
         Examples:
             delete ao
         """
+        group = self.get_child(name)
+        self.session.before_removal(Impact(f"delete {group.path}"))
         alua.delete_group(self.storage_object, name)
         self.out.say(f"Deleted ALUA group {name}.")
 

@@ -10,11 +10,15 @@ from lioshell.lio.fabrics import Fabric, Target
 from lioshell.model.names import numbered
 from lioshell.shell.common_commands import ShellNode
 from lioshell.shell.node import by_number
+from lioshell.shell.nodes.sessions_command import SessionsCommand
 from lioshell.shell.nodes.tpg import TpgCommands, TpgNode
 from lioshell.specs import Parameter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lioshell.lio.groups import ParameterGroup
+    from lioshell.lio.sessions import Login
     from lioshell.lio.tpgs import Tpg
     from lioshell.shell.node import Node
     from lioshell.shell.session import Session
@@ -132,7 +136,7 @@ class FabricNode(ShellNode):
         )
 
 
-class TargetNode(ShellNode):
+class TargetNode(SessionsCommand):
     """A target with TPGs."""
 
     command_parameters: ClassVar[dict[str, tuple[Parameter, ...]]] = {
@@ -162,6 +166,12 @@ class TargetNode(ShellNode):
     def summary(self) -> tuple[str, bool | None]:
         """Count the TPGs."""
         return (f"TPGs: {len(self.target.tpg_tags())}", None)
+
+    def logins(self) -> Iterable[Login]:
+        """Return the sessions with all TPGs of this target."""
+        from lioshell.lio.sessions import logins_of_target
+
+        return logins_of_target(self.target)
 
     def ui_command_create(self, tag: str | None = None) -> Node | None:
         """Create a target portal group: a set of LUNs with its own portals and access rules.

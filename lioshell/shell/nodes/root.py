@@ -7,21 +7,25 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, ClassVar
 
-from lioshell.errors import NotFoundError, PartialError, SpecError
+from lioshell.errors import NotFoundError, PartialError, SpecError, UsageError
 from lioshell.lio.fabrics import Fabric
 from lioshell.shell import new_fabric
+from lioshell.shell.nodes.sessions_command import SessionsCommand
 from lioshell.shell.nodes.specs_command import SpecsCommand
 from lioshell.shell.values import boolean
 from lioshell.specs import Parameter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lioshell.lio.sessions import Login
     from lioshell.shell.node import Node
 
 
 _SAVEFILE = Parameter("savefile", "path", "The file; that of the boot, when not given")
 
 
-class RootNode(SpecsCommand):
+class RootNode(SpecsCommand, SessionsCommand):
     """The root of the tree."""
 
     command_parameters: ClassVar[dict[str, tuple[Parameter, ...]]] = {
@@ -30,6 +34,7 @@ class RootNode(SpecsCommand):
             _SAVEFILE,
             Parameter("clear_existing", "bool", "Remove everything first", default="false"),
         ),
+        "clearconfig": (Parameter("confirm", "bool", "Mean it", default="false"),),
         "fabric": new_fabric.PARAMETERS,
     }
 
@@ -98,13 +103,14 @@ class RootNode(SpecsCommand):
             restoreconfig
             restoreconfig /root/before-change.json clear_existing=true
         """
-        from lioshell.config.restore import clear, restore
+        from lioshell.config.restore import restore
         from lioshell.config.saved_file import read
 
         path = savefile or self.session.saveconfig_path
         document = read(path)
         if boolean(clear_existing, "clear_existing"):
             from lioshell.lio import impact
+            from lioshell.lio.clearing import clear
 
             self.session.before_removal(impact.of_everything(self.lio, "restoreconfig"))
             clear(self.lio)
@@ -119,6 +125,33 @@ class RootNode(SpecsCommand):
             error.details = tuple(f"not restored: {f.path}: {f.reason}" for f in report.failures)
             raise error
         self.out.say(f"Configuration restored from {path}", "good")
+
+    def ui_command_clearconfig(self, confirm: str = "false") -> None:
+        """Remove all targets, LUNs and storage objects; saved files are left as they are.
+
+        It wants confirm=True, or the option --yes. Files and devices keep their data; that of
+        ramdisks is gone.
+
+        Examples:
+            clearconfig confirm=True
+        """
+        from lioshell.lio import impact
+        from lioshell.lio.clearing import clear
+
+        if not boolean(confirm, "confirm") and not self.session.assume_yes:
+            raise UsageError(
+                "clearconfig removes all targets and storage objects",
+                hint="Say that you mean it: clearconfig confirm=True",
+            )
+        self.session.before_removal(impact.of_everything(self.lio, "clearconfig"))
+        clear(self.lio)
+        self.out.say("All configuration cleared", "good")
+
+    def logins(self) -> Iterable[Login]:
+        """Return the sessions of all targets."""
+        from lioshell.lio.sessions import all_logins
+
+        return all_logins(self.lio)
 
     def ui_command_fabric(self, *words: str, **options: str) -> None:
         """Make the sources of a new kernel fabric module: `fabric new NAME proto=FC|SAS|iSCSI`.

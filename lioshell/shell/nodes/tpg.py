@@ -6,10 +6,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lioshell.errors import UsageError
-from lioshell.shell.common_commands import ShellNode
+from lioshell.shell.nodes.sessions_command import SessionsCommand
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lioshell.lio.groups import ParameterGroup
+    from lioshell.lio.sessions import Login
     from lioshell.lio.tpgs import Tpg
     from lioshell.shell.node import Node
     from lioshell.shell.session import Session
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 _GROUP_FEATURES = {"attribute": None, "parameter": None, "auth": "tpg_auth"}
 
 
-class TpgCommands(ShellNode):
+class TpgCommands(SessionsCommand):
     """What a TPG can do, whether it is a node of its own or one with its target."""
 
     def __init__(self, name: str, parent: Node, session: Session, tpg: Tpg) -> None:
@@ -93,6 +96,12 @@ class TpgCommands(ShellNode):
         if command in examples and self.tpg.spec.has("acls_auth"):
             return (examples[command],)
         return ()
+
+    def logins(self) -> Iterable[Login]:
+        """Return the sessions with this TPG."""
+        from lioshell.lio.sessions import logins_of_tpg
+
+        return logins_of_tpg(self.tpg)
 
     def ui_command_enable(self) -> None:
         """Let initiators use this target portal group.

@@ -4,11 +4,12 @@ import copy
 import pytest
 
 from lioshell.config import saved_file
-from lioshell.config.restore import Report, clear, restore
+from lioshell.config.restore import Report, restore
 from lioshell.config.save import dump
 from lioshell.errors import ConflictError, KernelError, LioshellError
 from lioshell.lio import backstore_create as create
 from lioshell.lio.backstores import find_storage_object, list_storage_objects
+from lioshell.lio.clearing import clear
 from lioshell.lio.fabrics import Fabric
 
 IQN = "iqn.2003-01.com.example:disk1"

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Removing everything: targets, storage objects, discovery credentials; all of it or nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lioshell.errors import KernelError, SpecError
+from lioshell.lio.backstores import list_storage_objects
+from lioshell.lio.fabrics import Fabric
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lioshell.lio.root import Lio
+
+_CREDENTIALS = ("userid", "password", "mutual_userid", "mutual_password")
+
+
+def clear(lio: Lio) -> None:
+    """Remove every target, every storage object and the discovery credentials.
+
+    A failure makes the targets again; storage objects, which cannot come back, go last.
+    """
+    with lio.transaction() as steps:
+        fabrics = list(_fabrics(lio))
+        for fabric in fabrics:
+            if fabric.exists and fabric.spec.has("discovery_auth"):
+                clear_discovery(fabric)
+            for wwn in fabric.targets():
+                fabric.target(wwn).remove(steps)
+        for plugin in lio.specs.backstore_names():
+            for storage_object in list_storage_objects(lio, plugin):
+                storage_object.remove(steps)
+        for fabric in fabrics:
+            steps.at_the_end(partial(_release, fabric))
+
+
+def clear_discovery(fabric: Fabric) -> None:
+    """Unset the discovery credentials, and no longer demand them."""
+    group = fabric.discovery_auth()
+    values = {name: "" for name in _CREDENTIALS if group.get(name)}
+    if fabric.enforces_discovery_auth:
+        values["enable"] = "0"
+    if values:
+        group.set_all(values)
+
+
+def _fabrics(lio: Lio) -> Iterator[Fabric]:
+    for name in lio.specs.fabric_names():
+        # What a broken spec describes was not made by us, and is not known well enough to remove.
+        with contextlib.suppress(SpecError):
+            yield Fabric(lio, lio.specs.fabric(name))
+
+
+def _release(fabric: Fabric) -> None:
+    # All that was asked for is gone; an empty folder harms nobody.
+    with contextlib.suppress(KernelError):
+        fabric.release()
