@@ -111,9 +111,13 @@ def _run(options: Options, env: Environment, out: Output) -> int:
 
         env.stdout.write(completion_script(options.words[1:]))
         return ExitCode.OK
-    from lioshell.specs import Specs, default_folders
+    from lioshell.specs import DROP_INS, Specs, default_folders
 
-    specs = Specs(env.spec_folders or default_folders())
+    folders = env.spec_folders or default_folders()
+    if options.sim is not None:
+        # A simulated machine has an /etc of its own, as its saveconfig.json shows.
+        folders = (*folders, f"{options.sim}{DROP_INS}")
+    specs = Specs(folders)
     kernel = shown_kernel(env.kernel or open_kernel(options, specs), options, specs, out)
     kernel.system.prepare()
     if options.words[:1] == ("serve",):

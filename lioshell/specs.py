@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from lioshell.spec_index import SpecIndex
 
+DROP_INS = "/etc/lioshell/specs.d"
+"""The folder of the administrator's own specs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -214,7 +217,7 @@ def own_folder() -> str:
 
 def default_folders() -> tuple[str, ...]:
     """Return the folder of the specs that come along, and the one of the administrator's own."""
-    return (own_folder(), "/etc/lioshell/specs.d")
+    return (own_folder(), DROP_INS)
 
 
 def _parameters(plain: Iterable[Sequence[Any]]) -> tuple[Parameter, ...]:

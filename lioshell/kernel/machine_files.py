@@ -20,7 +20,7 @@ class MachineFiles:
     def find(self, pattern: str) -> list[str]:
         """Return the files that a pattern such as /sys/class/fc_host/host*/port_name finds."""
         first, *names = pattern.lstrip("/").split("/")
-        if first not in self._roots:
+        if first not in self._roots or ".." in names:
             return []
         found = [f"/{first}"]
         for name in names:

@@ -7,16 +7,24 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from lioshell.errors import ConflictError, KernelError, NotFoundError
+from lioshell.errors import ConflictError, KernelError, NotFoundError, UsageError
 from lioshell.lio.groups import ParameterGroup
 from lioshell.lio.tpgs import Tpg
-from lioshell.lio.wwns import configfs_wwn, is_listed, tree_wwn
+from lioshell.lio.wwns import configfs_wwn, found_wwns, is_listed, tree_wwn
 from lioshell.model.names import generate_wwn, normalise_wwn, numbered
 
 if TYPE_CHECKING:
     from lioshell.lio.root import Lio
     from lioshell.lio.transaction import Transaction
     from lioshell.specs import FabricSpec
+
+_NEXUS_TYPES = ("iqn", "naa", "eui", "ib")
+"""Types of which a name can be made up for the only initiator."""
+
+
+def _generate(kind: str) -> str:
+    system = os.uname()
+    return generate_wwn(kind, system.nodename, system.machine)
 
 
 class Fabric:
@@ -80,11 +88,7 @@ class Fabric:
         Fabrics without the feature `tpgts` get their only TPG with it, and fabrics with `nexus`
         its nexus. Raises UsageError for a WWN of another type, ConflictError for one in use.
         """
-        kinds = self.spec.wwn_types
-        if wwn is None:
-            system = os.uname()
-            wwn = generate_wwn(kinds[0], system.nodename, system.machine)
-        wwn = normalise_wwn(wwn, kinds)
+        wwn = normalise_wwn(wwn or self._new_wwn(), self.spec.wwn_types)
         target = Target(self._lio, self.spec, wwn)
         with self._lio.transaction() as steps:
             self._lio.require_fabric(self.spec)
@@ -94,20 +98,62 @@ class Fabric:
                     hint="Choose another name, or delete that one first.",
                     path=target.path,
                 )
-            steps.mkdir(target.path)
+            try:
+                steps.mkdir(target.path)
+            except KernelError as error:
+                if not self.has_port(wwn):
+                    error.hint = self._ports_hint()
+                raise
             if not self.spec.has("tpgts"):
                 target.make_tpg(steps, 1)
         return target
+
+    def ports(self) -> list[str]:
+        """Return the WWNs of this machine's ports, where the fabric has such."""
+        return found_wwns(self.spec, self._lio.kernel.system)
+
+    def has_port(self, wwn: str) -> bool:
+        """Tell whether this machine has a port of that WWN; True where the fabric needs none."""
+        return not self.spec.wwn_sources or wwn in self.ports()
+
+    def _ports_hint(self) -> str:
+        ports = self.ports()
+        if not ports:
+            return (
+                f"This machine shows no port for {self.spec.name}; the adapter has to be there, "
+                "and in target mode."
+            )
+        return f"The ports of this machine are: {', '.join(ports)}"
+
+    def _new_wwn(self) -> str:
+        """Return a WWN for a new target: the only port that is free, or one that is made up.
+
+        Raises NotFoundError without a free port, UsageError where several are.
+        """
+        if not self.spec.wwn_sources:
+            return _generate(self.spec.wwn_types[0])
+        used = self.targets()
+        free = [wwn for wwn in self.ports() if wwn not in used]
+        if not free:
+            raise NotFoundError(
+                f"There is no port left for a target of {self.spec.name}", hint=self._ports_hint()
+            )
+        if len(free) > 1:
+            raise UsageError(
+                f"A target of {self.spec.name} is one of this machine's ports",
+                hint=f"Give one of them: {', '.join(free)}",
+            )
+        return free[0]
 
     def release(self) -> None:
         """Remove the fabric's folder where it holds nothing, so that the module is not held."""
         configfs = self._lio.configfs
         if not self.exists or self.targets() or self.enforces_discovery_auth:
             return
-        if self.spec.has("discovery_auth"):
-            group = ParameterGroup(self._lio, "discovery_auth", f"{self.path}/discovery_auth")
-            names = ("userid", "password", "mutual_userid", "mutual_password")
-            if any(group.get(name) for name in names):
+        group = ParameterGroup(self._lio, "discovery_auth", f"{self.path}/discovery_auth")
+        if configfs.is_dir(group.folder):
+            values = (group.get(name) for name in group.names() if group.is_writable(name))
+            if any(value not in ("", "0") for value in values):
                 return
         configfs.rmdir(self.path)
 
@@ -153,7 +199,9 @@ class Target:
         tpg = Tpg(self._lio, self.spec, self.wwn, tag)
         steps.mkdir(tpg.path)
         if self.spec.has("nexus"):
-            nexus = generate_wwn("naa", "", "")
+            # vhost_scsi_tpg_nexus_store and others: a name of the target's own type.
+            kind = self.wwn.partition(".")[0]
+            nexus = _generate(kind if kind in _NEXUS_TYPES else self.spec.wwn_types[0])
             steps.write(f"{tpg.path}/nexus", nexus)
             steps.on_failure(
                 "clear the nexus", lambda: self._lio.configfs.write(f"{tpg.path}/nexus", "NULL")

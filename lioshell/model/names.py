@@ -18,6 +18,7 @@ _WWN_PATTERNS = {
     "eui": r"eui\.[0-9a-f]{16}",
     "ib": r"ib\.[0-9a-f]{32}",
 }
+_HEX_TYPES = ("naa", "eui", "ib")
 _WWN_EXAMPLES = {
     "iqn": "iqn.2003-01.com.example:disk1",
     "naa": "naa.5001405a1b2c3d4e",
@@ -32,10 +33,19 @@ _MAX_OBJECT_NAME_BYTES = 255
 
 def normalise_wwn(text: str, types: tuple[str, ...]) -> str:
     """Return a WWN of one of `types` in the tree's form, or raise UsageError with an example."""
+    if "free" in types:
+        return _check_free_name(text.strip())
     wwn = text.strip().lower()
     kind, _, rest = wwn.partition(".")
-    if kind in ("naa", "eui", "ib"):
-        wwn = kind + "." + re.sub(r"[:\-]", "", rest)
+    digits = re.sub(r"[:\-]", "", rest if kind in _HEX_TYPES else wwn.removeprefix("0x"))
+    if kind in _HEX_TYPES:
+        wwn = f"{kind}.{digits}"
+    else:
+        # As labels of adapters and sysfs have it: 21:00:00:24:ff:31:4c:48 or 0x21000024ff314c48.
+        fitting = (k for k in types if k in _HEX_TYPES)
+        full = (k for k in fitting if re.fullmatch(_WWN_PATTERNS[k], f"{k}.{digits}"))
+        kind = next(full, kind)
+        wwn = f"{kind}.{digits}" if kind in _HEX_TYPES else wwn
     if kind in types and kind in _WWN_PATTERNS and re.fullmatch(_WWN_PATTERNS[kind], wwn):
         if len(wwn.encode()) <= _MAX_ISCSI_NAME_BYTES:
             return wwn
@@ -48,6 +58,17 @@ def normalise_wwn(text: str, types: tuple[str, ...]) -> str:
         f"{text!r} is no WWN of type {', '.join(types)}",
         hint=f"Give a name such as {examples}, or none to have one made.",
     )
+
+
+def _check_free_name(name: str) -> str:
+    """Return a name that a fabric takes as it is, if it can be one folder of configfs."""
+    bad = not name or name in (".", "..") or "/" in name or len(name.encode()) > 255
+    if bad or any(c.isspace() or not c.isprintable() for c in name):
+        raise UsageError(
+            f"{name[:40]!r} cannot be the name of a target",
+            hint="Give one word without blanks and slashes.",
+        )
+    return name
 
 
 def generate_wwn(kind: str, hostname: str, machine: str) -> str:

@@ -32,6 +32,7 @@ _EXAMPLE_WWNS = {
     "naa": "naa.5001405a1b2c3d4e",
     "eui": "eui.0010180a1b2c3d4e",
     "ib": "ib.00000000000000000000000000000001",
+    "free": "30000003",
 }
 _WWN_HELP = "The World Wide Name of the target"
 
@@ -59,8 +60,10 @@ class FabricNode(ShellNode):
             target = self.fabric.target(name)
         except NotFoundError:
             return None
-        kind = TargetNode if self.spec.has("tpgts") else SingleTpgTargetNode
-        return kind(self, self.session, target)
+        # Another program may have made none or several where there should be one.
+        if self.spec.has("tpgts") or len(target.tpg_tags()) != 1:
+            return TargetNode(self, self.session, target)
+        return SingleTpgTargetNode(self, self.session, target)
 
     def summary(self) -> tuple[str, bool | None]:
         """Count the targets; tell of discovery authentication."""
@@ -71,7 +74,8 @@ class FabricNode(ShellNode):
 
     def group_names(self) -> list[str]:
         """Return discovery_auth where the fabric has it."""
-        return ["discovery_auth"] if self.spec.has("discovery_auth") else []
+        described = self.spec.attributes.get("discovery_auth")
+        return ["discovery_auth"] if described or self.spec.has("discovery_auth") else []
 
     def group(self, name: str) -> ParameterGroup:  # noqa: ARG002  # there is one
         """Return the discovery credentials."""
@@ -99,10 +103,13 @@ class FabricNode(ShellNode):
         with self.lio.transaction():
             target = self.fabric.create_target(wwn)
             self.out.say(f"Created target {target.wwn}.", "good")
+            if not self.fabric.has_port(target.wwn):
+                self.out.note(f"This machine shows no port {target.wwn}: nobody can reach it yet.")
             if self.spec.has("tpgts"):
                 made: Node = TargetNode(self, self.session, target).make_tpg(None)
             else:
                 made = SingleTpgTargetNode(self, self.session, target)
+                made.enable_new()
         return self.session.after_create(made)
 
     def ui_command_delete(self, wwn: str) -> None:
@@ -252,8 +259,19 @@ class SingleTpgTargetNode(TpgCommands):
     """A target of a fabric that has one TPG a target: both in one node."""
 
     def __init__(self, parent: Node, session: Session, target: Target) -> None:
-        super().__init__(target.wwn, parent, session, target.tpg(1))
+        super().__init__(target.wwn, parent, session, target.tpg(target.tpg_tags()[0]))
         self.target = target
+
+    def enable_new(self) -> None:
+        """Switch a new target on, as the preference says; one that needs LUNs for it later."""
+        if not self.tpg.has_enable or not self.session.prefs.flag("auto_enable_tpgt"):
+            return
+        if self.target.spec.enable_needs_luns:
+            self.out.say(f"It can be enabled once it has LUNs: {self.path} enable")
+            return
+        with self.lio.transaction() as steps:
+            steps.on_failure(f"switch {self.tpg.path} off", lambda: self.tpg.set_enabled(False))
+            self.tpg.set_enabled(True)
 
     def summary(self) -> tuple[str, bool | None]:
         """Show the nexus, or that there is none."""

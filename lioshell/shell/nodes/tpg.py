@@ -58,7 +58,7 @@ class TpgCommands(SessionsCommand):
             return ("enabled", True)
         words = ["gen-acls" if tpg.attribute("generate_node_acls") == "1" else "no-gen-acls"]
         if tpg.spec.has("acls_auth"):
-            if tpg.attribute("authentication") != "1":
+            if tpg.attribute("authentication") == "0":
                 words.append("no-auth")
             elif tpg.group("auth").get("userid"):
                 words.append("tpg-auth")

@@ -72,3 +72,31 @@ def test_numbered_names():
     assert numbered("tpg12", "tpg", "tpgt") == 12
     assert numbered("tpg", "tpg") is None
     assert numbered("lun-1", "lun") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "21:00:00:24:FF:31:4C:48",
+        "0x21000024ff314c48",
+        "21000024ff314c48",
+        "naa.21-00-00-24-ff-31-4c-48",
+    ],
+)
+def test_a_wwn_as_adapters_show_it(text):
+    assert normalise_wwn(text, ("naa",)) == "naa.21000024ff314c48"
+
+
+def test_a_bare_wwn_is_of_the_first_type_that_it_fits():
+    gid = "fe80:0000:0000:0000:0002:c903:000a:1b2c"
+    assert normalise_wwn(gid, ("ib",)) == "ib.fe800000000000000002c903000a1b2c"
+    assert normalise_wwn("0010180a1b2c3d4e", ("naa", "eui")) == "eui.0010180a1b2c3d4e"
+    with pytest.raises(UsageError):
+        normalise_wwn("0010180a1b2c3d4e", ("iqn",))
+
+
+def test_a_free_name_stays_as_it_is():
+    assert normalise_wwn(" Port-1 ", ("free",)) == "Port-1"
+    for bad in ("", ".", "..", "a/b", "a b", "a\nb", "x" * 256):
+        with pytest.raises(UsageError):
+            normalise_wwn(bad, ("free",))
