@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lioshell.runner.handlers import registry
+from lioshell.service.modes import KeptModes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,12 +42,18 @@ def unit_maker(kernel: Kernel) -> Callable[[UioDevice], LogicalUnit | None]:
 
         # The uio device appears before the kernel has set the default of what was not given
         # (drivers/target/target_core_user.c, tcmu_configure_device).
-        return registry.make_unit(
+        unit = registry.make_unit(
             device.dev_config,
             size_bytes=attribute("dev_size"),
             block_size_bytes=attribute("hw_block_size") or _DEFAULT_BLOCK_SIZE_BYTES,
             hw_max_sectors=attribute("hw_max_sectors") or _DEFAULT_MAX_SECTORS,
             identity=identity,
         )
+        try:
+            KeptModes(kernel.run_dir, base, identity).attach(unit)
+        except BaseException:
+            unit.close()
+            raise
+        return unit
 
     return make

@@ -113,7 +113,7 @@ def _select(
             swp = bool(change.body[_SWP_BYTE - 2] & _SWP)
     if (swp, write_cache) == (unit.swp, unit.write_cache):
         return no_data(command)
-    flush = unit.write_cache and not write_cache
+    before = (unit.swp, unit.write_cache)
     keep = unit.keep_modes
     unit.set_modes(swp, write_cache)
 
@@ -121,7 +121,11 @@ def _select(
         try:
             if keep is not None:
                 keep(swp, write_cache)
-            if flush:
+        except OSError as error:
+            unit.set_modes(*before)
+            return flush_failed(error)
+        try:
+            if before[1] and not write_cache:
                 # From now on nothing may be lost, so what waits in the cache is written too.
                 unit.handler.flush()
         except OSError as error:

@@ -253,3 +253,5 @@ def test_wce_that_cannot_be_kept_is_an_error(kept, sense) -> None:
 
     kept.disk.keep_modes = fail
     assert select6(kept, WCE_OFF).response.sense == sense(7, 0x27, 7)
+    assert kept.disk.write_cache
+    assert not kept.disk.careful_writes
