@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lioshell.errors import UsageError
+from lioshell.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from lioshell.lio.root import Lio
@@ -34,6 +34,28 @@ class Portal:
         """Tell whether a driver's switch (iser, cxgbit) is on; False where it does not exist."""
         path = f"{self.path}/{name}"
         return self._lio.configfs.exists(path) and self._lio.configfs.read(path) == "1"
+
+    @property
+    def is_ipv6(self) -> bool:
+        """Whether the address is an IPv6 one."""
+        return self.name.startswith("[")
+
+    @property
+    def is_for_all(self) -> bool:
+        """Whether it listens on every address of the machine."""
+        import ipaddress
+
+        bare = self.ip_address.removeprefix("[").removesuffix("]")
+        return ipaddress.ip_address(bare).is_unspecified
+
+    def set_flag(self, name: str, on: bool) -> None:
+        """Switch a driver (iser, cxgbit) on or off; raises NotFoundError or KernelError."""
+        path = f"{self.path}/{name}"
+        if not self._lio.configfs.exists(path):
+            raise NotFoundError(
+                f"This kernel has no {name} for portals", hint="See modinfo iscsi_target_mod."
+            )
+        self._lio.configfs.write(path, str(int(on)))
 
     def delete(self) -> None:
         """Stop listening."""

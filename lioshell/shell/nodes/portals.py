@@ -6,7 +6,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from lioshell.errors import KernelError, NotFoundError
+from lioshell.lio.fabrics import Fabric
 from lioshell.lio.portals import Portal, configfs_name
+from lioshell.lio.sessions import logins_of_tpg
+from lioshell.shell import values
 from lioshell.shell.common_commands import ShellNode
 from lioshell.shell.node import by_number, is_component
 from lioshell.shell.values import number
@@ -18,7 +21,6 @@ if TYPE_CHECKING:
     from lioshell.shell.session import Session
 
 _ANY_ADDRESS = "[::0]"
-_ANY_IPV4_ADDRESS = "0.0.0.0"  # noqa: S104  # a portal's name, no socket of ours
 
 
 class PortalsNode(ShellNode):
@@ -64,11 +66,22 @@ class PortalsNode(ShellNode):
             create ip_address=::1 ip_port=3261
         """
         port = self._port(ip_port)
+        if ip_address is None and self._is_only(f"{_ANY_ADDRESS}:{port}"):
+            # As a new TPG comes with: what was asked for is there.
+            self.out.say(f"{_ANY_ADDRESS}:{port} listens on all addresses already.")
+            return self.child(f"{_ANY_ADDRESS}:{port}")
+        name = configfs_name(ip_address or _ANY_ADDRESS, port)
         try:
-            portal = self.tpg.create_portal(ip_address or _ANY_ADDRESS, port)
+            with self.lio.transaction() as steps:
+                gives_way = self._gives_way(name)
+                if gives_way is not None:
+                    gives_way.remove(steps)
+                portal = self.tpg.create_portal(ip_address or _ANY_ADDRESS, port)
         except KernelError as error:
             error.hint = self._in_the_way(port) or error.hint
             raise
+        if gives_way is not None:
+            self.out.say(f"Removed the portal {gives_way.name}, which listened on all addresses.")
         self.out.say(f"Created network portal {portal.name}.", "good")
         return self.session.after_create(PortalNode(self, self.session, portal))
 
@@ -94,13 +107,38 @@ class PortalsNode(ShellNode):
         node.portal.delete()
         self.out.say(f"Deleted network portal {name}")
 
+    def _is_only(self, name: str) -> bool:
+        return [portal.name for portal in self.tpg.portals()] == [name]
+
+    def _gives_way(self, name: str) -> Portal | None:
+        """Return the portal that has to go for a new one, where it may.
+
+        The kernel does not listen on one address and on all at a port (docs/kernel-notes.md). The
+        portal that a new TPG comes with, its only one, makes room for what somebody asks for,
+        unless an initiator is logged in by it.
+        """
+        new = Portal(self.lio, self.tpg.path, name)
+        portals = self.tpg.portals()
+        if len(portals) != 1 or portals[0].name == name or new.is_for_all:
+            return None
+        there = portals[0]
+        overlaps = there.is_for_all and (there.is_ipv6 or not new.is_ipv6)
+        if there.ip_port != new.ip_port or not overlaps or any(logins_of_tpg(self.tpg)):
+            return None
+        return there
+
     def _in_the_way(self, port: int) -> str:
-        """Return what to do about the portals of a port, where one of them is for all addresses."""
-        names = [f"{address}:{port}" for address in (_ANY_ADDRESS, _ANY_IPV4_ADDRESS)]
-        for portal in self.tpg.portals():
-            if portal.name in names:
-                remedy = f"{self.path} delete {portal.name}"
-                return f"{portal.name} listens on all addresses already; first: {remedy}"
+        """Return what to do about the portals of a port, where one of them is for all addresses.
+
+        Every target of the fabric is looked at: they share the port.
+        """
+        fabric = Fabric(self.lio, self.tpg.spec)
+        for target in map(fabric.target, fabric.targets()):
+            for tpg in map(target.tpg, target.tpg_tags()):
+                for portal in tpg.portals():
+                    if portal.is_for_all and portal.ip_port == port:
+                        remedy = f"{tpg.tree_path}/portals delete {portal.name}"
+                        return f"{portal.name} listens on all addresses already; first: {remedy}"
         return ""
 
     def _port(self, ip_port: str | None) -> int:
@@ -112,6 +150,11 @@ class PortalsNode(ShellNode):
 class PortalNode(ShellNode):
     """One address and port."""
 
+    command_parameters: ClassVar[dict[str, tuple[Parameter, ...]]] = {
+        "enable_iser": (Parameter("boolean", "bool", "On or off", required=True),),
+        "enable_offload": (Parameter("boolean", "bool", "On or off", required=True),),
+    }
+
     def __init__(self, parent: Node, session: Session, portal: Portal) -> None:
         super().__init__(portal.name, parent, session)
         self.portal = portal
@@ -120,6 +163,35 @@ class PortalNode(ShellNode):
         """Tell of a driver other than TCP."""
         drivers = [n for n, f in (("iser", "iser"), ("offload", "cxgbit")) if self.portal.flag(f)]
         return (", ".join(drivers) or "OK", True)
+
+    def ui_command_enable_iser(self, boolean: str) -> None:
+        """Take iSCSI over RDMA (iSER) at this portal, or plain TCP.
+
+        Examples:
+            enable_iser true
+            enable_iser boolean=false
+        """
+        self._switch("iser", "iSER", values.boolean(boolean, "boolean"))
+
+    def ui_command_enable_offload(self, boolean: str) -> None:
+        """Let a network card that can do iSCSI (cxgbit) serve this portal.
+
+        Examples:
+            enable_offload false
+        """
+        self._switch("cxgbit", "offload", values.boolean(boolean, "boolean"))
+
+    def _switch(self, flag: str, title: str, on: bool) -> None:
+        word = "enabled" if on else "disabled"
+        if self.portal.flag(flag) == on:
+            self.out.say(f"{title} is already {word}.")
+            return
+        try:
+            self.portal.set_flag(flag, on)
+        except KernelError as error:
+            error.hint = f"It needs a network card and the module for it (ib_isert, {flag})."
+            raise
+        self.out.say(f"{title} has been {word}.", "good")
 
     def ui_command_info(self) -> None:
         """Show what this portal is.

@@ -197,11 +197,6 @@ def test_a_portal_is_deleted_by_the_name_that_the_tree_shows(built):
     assert "Portals: 0" in built.run(f"ls {TPG}/portals")
 
 
-def test_the_portal_of_all_addresses_is_named_where_it_is_in_the_way(built):
-    error = built.fails(f"{TPG}/portals create 192.168.1.139")
-    assert error.hint.endswith(f"{TPG}/portals delete [::0]:3260")
-
-
 def test_depth_of_a_listing(built):
     assert len(built.run("ls / 1").splitlines()) == 5
     assert len(built.run("ls depth=1").splitlines()) == 5
