@@ -46,7 +46,7 @@ class Output:
         terminal too.
         """
         self._env = env
-        self.form = form
+        self.default_form = self.form = form
         self.color = color
         self.color_errors = color and _is_terminal(env.stderr)
         if color_errors is not None:
@@ -116,7 +116,7 @@ class Output:
         if self.form != "text":
             self._result = tree_data(item)
             return
-        for spans in tree_lines(item, self._env.width, look):
+        for spans in tree_lines(item, self._env.width, look, fold=self._fold_width is not None):
             self._show(spans)
 
     def fields(self, fields: dict[str, Any], *, title: str = "") -> None:

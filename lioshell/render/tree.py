@@ -10,16 +10,25 @@ if TYPE_CHECKING:
 
 MAX_WIDTH = 132
 _MIN_DOTS = 3
+_SPANS = 4
+"""Parts of a line that has a summary."""
+
+_INACTIVE = frozenset(("deactivated",))
+"""States that are no fault, but not what is wanted in the end."""
 
 
 class TreeItem(NamedTuple):
-    """A node to draw; `healthy` True is green, False red, None without a colour."""
+    """A node to draw; `healthy` True is green, False red, None without a colour.
+
+    `state` is one of the words of docs/output.md where there is more to say than that, else "".
+    """
 
     name: str
     path: str
     summary: str
     healthy: bool | None
     children: list[TreeItem]
+    state: str = ""
 
 
 class Span(NamedTuple):
@@ -40,21 +49,43 @@ class TreeLook(NamedTuple):
 AS_TARGETCLI = TreeLook()
 
 
-def tree_lines(item: TreeItem, width: int, look: TreeLook = AS_TARGETCLI) -> Iterator[list[Span]]:
-    """Yield the lines of a tree, each as wide as `width` columns where its names allow."""
+def tree_lines(
+    item: TreeItem, width: int, look: TreeLook = AS_TARGETCLI, *, fold: bool = False
+) -> Iterator[list[Span]]:
+    """Yield the lines of a tree, each as wide as `width` columns where its names allow.
+
+    With `fold` a summary that has no room beside its name stands below it.
+    """
+    room = width if fold else None
     width = min(width, MAX_WIDTH)
+    below = "  " if look.root else ""
     if look.root:
-        yield _line("", item, width, look)
-    yield from _branches("  " if look.root else "", item.children, width, look)
+        yield from _folded(below, item, room, _line("", item, width, look))
+    yield from _branches(below, item.children, width, look, room)
 
 
 def _branches(
-    guides: str, items: list[TreeItem], width: int, look: TreeLook
+    guides: str, items: list[TreeItem], width: int, look: TreeLook, room: int | None
 ) -> Iterator[list[Span]]:
     for position, item in enumerate(items):
-        yield _line(guides, item, width, look)
         last = position == len(items) - 1
-        yield from _branches(guides + ("  " if last else "| "), item.children, width, look)
+        below = guides + ("  " if last else "| ")
+        yield from _folded(below, item, room, _line(guides, item, width, look))
+        yield from _branches(below, item.children, width, look, room)
+
+
+def _folded(
+    below: str, item: TreeItem, room: int | None, spans: list[Span]
+) -> Iterator[list[Span]]:
+    """Yield a line, or where it is longer than `room` its name and, to the right, its summary."""
+    length = sum(len(span.text) for span in spans)
+    tail = spans[-1]
+    lead = below + ("| " if item.children else "  ")
+    if room is None or length <= room or len(spans) < _SPANS or len(lead) + 1 > room:
+        yield spans
+        return
+    yield spans[:2]
+    yield [Span(lead + " " * max(room - len(lead) - len(tail.text), 1), "guide"), tail]
 
 
 def _line(guides: str, item: TreeItem, width: int, look: TreeLook) -> list[Span]:
@@ -65,6 +96,8 @@ def _line(guides: str, item: TreeItem, width: int, look: TreeLook) -> list[Span]
     dots = width - len(head) - len(item.name) - len(tail) - 2
     fill = "." * max(dots, _MIN_DOTS)
     style = {True: "healthy", False: "unhealthy", None: "summary"}[item.healthy]
+    if item.state in _INACTIVE and item.healthy is not False:
+        style = "warning"
     return [
         Span(head, "guide"),
         Span(item.name, "name"),
@@ -80,5 +113,6 @@ def tree_data(item: TreeItem) -> dict[str, object]:
         "path": item.path,
         "summary": item.summary,
         "healthy": item.healthy,
+        "state": item.state,
         "children": [tree_data(child) for child in item.children],
     }

@@ -16,6 +16,7 @@ from lioshell.shell.candidates import (
     paths,
 )
 from lioshell.shell.matching import fitting
+from lioshell.shell.nodes.backstores import BackstoreNode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,6 +34,11 @@ def arguments(
     node: Node, command: str, rest: list[grammar.Word], current: grammar.Word
 ) -> Iterator[Candidate]:
     """Yield what can stand behind a command and the words `rest`."""
+    if rest and rest[-1].text == "-o":
+        for form in fitting(current.text, grammar.FORMS):
+            yield Candidate(form, "form of the answer")
+        return
+    rest = grammar.output_form(rest)[0]
     positional, named = grammar.arguments(rest, "")
     pair = grammar.named_value(current)
     if command in ("get", "set"):
@@ -92,7 +98,13 @@ def _objects(node: Node, parameter: str, typed: str) -> Iterator[Candidate]:
         luns = session.node_at("../../luns", node)
         yield from children(luns, typed)
     elif parameter == "path" or not _BACKSTORES.startswith(typed):
-        yield from paths(session, node, typed)
+        folder, slash, _ = typed.rpartition("/")
+        above = session.node_at(folder or "/", node) if slash else node
+        is_end = parameter != "path" and isinstance(above, BackstoreNode)
+        for candidate in paths(session, node, typed):
+            # What is below a storage object is not wanted here.
+            whole = candidate.text.rstrip("/") if is_end else candidate.text
+            yield candidate._replace(text=whole, goes_on=candidate.goes_on and not is_end)
     else:
         found = _storage_objects(session)
         yield from paths(session, session.root, _BACKSTORES) if found is None else found

@@ -7,10 +7,11 @@ examples are command lines that can be typed at the node; a test runs them all.
 
 from __future__ import annotations
 
-from inspect import cleandoc
+import inspect
 from typing import TYPE_CHECKING, NamedTuple
 
 from lioshell.render.layout import Block
+from lioshell.shell import grammar
 
 if TYPE_CHECKING:
     from lioshell.shell.node import Node
@@ -38,20 +39,25 @@ class CommandHelp(NamedTuple):
 
 def read(docstring: str | None) -> CommandHelp:
     """Return what a docstring says."""
-    text, _, examples = cleandoc(docstring or "").partition(_EXAMPLES)
+    text, _, examples = inspect.cleandoc(docstring or "").partition(_EXAMPLES)
     paragraphs = (" ".join(part.split()) for part in text.split("\n\n"))
     lines = (line.strip() for line in examples.splitlines())
     return CommandHelp(tuple(filter(None, paragraphs)), tuple(filter(None, lines)))
 
 
 def of(node: Node, command: str) -> CommandHelp:
-    """Return the help of one of a node's commands, with examples that hold at this node."""
+    """Return the help of one of a node's commands, with examples that hold at this node.
+
+    Where there is one example only, a second one does the same from anywhere, by the path.
+    """
     found = read(node.get_command_method(command).__doc__)
     examples = []
     for example in (*found.examples, *node.more_examples(command)):
         for word, meaning in node.example_words().items():
             example = example.replace(word, meaning)
         examples.append(example)
+    if len(examples) == 1:
+        examples.append(f"{grammar.quote(node.path)} {examples[0]}")
     return CommandHelp(found.paragraphs, tuple(examples))
 
 
@@ -61,8 +67,12 @@ def page(node: Node, command: str) -> list[Block]:
     blocks = [Block(node.get_command_syntax(command)[0].strip())]
     blocks += [Block(text=paragraph) for paragraph in found.paragraphs]
     described = {p.name: p for p in node.parameters_of(command)}
-    names = node.get_command_signature(command)[0]
-    rows = [(name, _meaning(described[name])) for name in names if name in described]
+    signature = inspect.signature(node.get_command_method(command)).parameters
+    rows = [
+        _row(described[name], signature[name])
+        for name in node.get_command_signature(command)[0]
+        if name in described
+    ]
     if rows:
         blocks.append(Block("Parameters", rows=rows))
     if found.examples:
@@ -70,13 +80,23 @@ def page(node: Node, command: str) -> list[Block]:
     return blocks
 
 
-def _meaning(parameter: Parameter) -> str:
-    """Return a parameter's line of help with what may be given and what holds without it."""
-    notes = []
-    if parameter.type == "bool":
-        notes.append("true or false")
-    elif parameter.values:
-        notes.append(" or ".join(parameter.values))
-    if parameter.default is not None:
-        notes.append(f"default {parameter.default}")
-    return parameter.help + (f" ({', '.join(notes)})" if notes else "")
+_TYPES = {
+    "string": "text",
+    "int": "number",
+    "bool": "true/false",
+    "size": "bytes, 10G",
+    "enum": "word",
+    "secret": "password",
+    "line": "command",
+}
+"""Types of the specs as a reader of help knows them; the others are called what they are."""
+
+
+def _row(parameter: Parameter, declared: inspect.Parameter) -> tuple[str, str, str, str]:
+    """Return a parameter's name, type, default and meaning."""
+    default = parameter.default or declared.default
+    if declared.default is inspect.Parameter.empty:
+        default = "required"
+    kind = _TYPES.get(parameter.type, parameter.type)
+    words = f" ({', '.join(parameter.values)})" if parameter.values else ""
+    return (parameter.name, kind, str(default or "-"), parameter.help + words)

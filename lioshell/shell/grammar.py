@@ -16,6 +16,9 @@ from lioshell.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+FORMS = ("text", "json", "yaml")
+"""Forms of an answer, as in `-o json`."""
+
 _EXCERPT_WIDTH = 76
 _NAMED = re.compile(r"([A-Za-z_][A-Za-z0-9_\-]*)=")
 
@@ -213,6 +216,16 @@ def named_value(word: Word) -> tuple[str, str] | None:
     begin = match.end()
     value, stars = word.text[begin:], [star - begin for star in word.stars if star >= begin]
     return match[1], Pattern.of(value, stars) if stars else value
+
+
+def output_form(words: list[Word]) -> tuple[list[Word], str | None]:
+    """Return the words without an unquoted `-o FORM`, and the form; None where there is none."""
+    for number in range(len(words) - 1):
+        option, form = words[number : number + 2]
+        is_plain = option.plain == len("-o") and option.end - option.start == len("-o")
+        if option.text == "-o" and is_plain and form.text in FORMS:
+            return words[:number] + words[number + 2 :], form.text
+    return words, None
 
 
 def arguments(words: list[Word], line: str) -> tuple[list[str], dict[str, str]]:

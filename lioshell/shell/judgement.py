@@ -150,6 +150,11 @@ class Judge:
         if command == "watch":
             inner = self.parts(rest[1:]) if node is self._session.node else []
             return [*map(self._plain, rest[:1]), *(inner or map(self._plain, rest[1:]))]
+        plain, form = grammar.output_form(rest)
+        if form is not None:
+            option = [word for word in rest if word not in plain]
+            found = [*self._arguments(node, command, plain), *map(self._plain, option)]
+            return sorted(found, key=lambda part: part.start)
         if command in ("get", "set"):
             return self._group_words(node, command, rest)
         parameters, takes_more, takes_any = node.get_command_signature(command)

@@ -31,6 +31,9 @@ class Node(ConfigNode):
     command_parameters: ClassVar[dict[str, tuple[Parameter, ...]]] = {}
     """What is known of a command's parameters beside its signature: type, default, help."""
 
+    state = ""
+    """What `summary` found: a word of docs/output.md, "" where there is nothing to add."""
+
     def __init__(self, name: str, parent: Node | None, session: Session) -> None:
         # configshell's own __init__ defines 14 parameters a node and scans all siblings.
         self._name = name
@@ -118,7 +121,8 @@ class Node(ConfigNode):
         except KernelError as error:
             # Another program may delete what is being listed: the rest of the tree is shown.
             summary, healthy = f"unreadable: {error}", False
-        return TreeItem(self.name, self.path, summary, healthy, children)
+            self.state = "unreadable"
+        return TreeItem(self.name, self.path, summary, healthy, children, self.state)
 
     # Commands
 
@@ -175,6 +179,8 @@ class Node(ConfigNode):
 
 class UnreadableNode(Node):
     """A child that cannot be looked at, with the reason."""
+
+    state = "unreadable"
 
     def __init__(self, name: str, parent: Node, session: Session, error: LioshellError) -> None:
         super().__init__(name, parent, session)

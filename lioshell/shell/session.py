@@ -112,8 +112,12 @@ class Session:
     def run_words(self, words: list[grammar.Word], line: str) -> bool:
         """Run the words of a line; raises LioshellError."""
         self.hosting.refresh()
+        self.out.form = self.out.default_form
         self._look_around(words)
         nodes, command, rest = self.resolve_all(words)
+        if command in _READING and command not in _OF_A_LINE:
+            rest, form = grammar.output_form(rest)
+            self.out.form = form or self.out.default_form
         leaving = False
         if not command and len(nodes) == 1:
             self._go(nodes[0])

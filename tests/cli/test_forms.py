@@ -51,7 +51,8 @@ def test_ls(target, form):
     (child,) = tree["children"]
     assert child["path"] == "/backstores/ramdisk/r0"
     assert "1.0MiB" in child["summary"]
-    assert child["children"] == []
+    assert child["state"] == "deactivated"
+    assert [below["name"] for below in child["children"]] == ["alua"]
 
 
 @pytest.mark.parametrize("form", ["json", "yaml"])

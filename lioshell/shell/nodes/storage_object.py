@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
-from lioshell.errors import KernelError
+from lioshell.errors import HostError, KernelError
 from lioshell.lio.backstores import has_groups
 from lioshell.lio.groups import ParameterGroup
 from lioshell.model.sizes import format_size
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     from lioshell.lio.backstores import StorageObject
     from lioshell.shell.node import Node
     from lioshell.shell.session import Session
+
+
+_GONE = {
+    "block": "the device is gone",
+    "fileio": "the file is gone",
+    "pscsi": "the SCSI device is gone",
+}
 
 
 class StorageObjectNode(ShellNode):
@@ -42,14 +50,16 @@ class StorageObjectNode(ShellNode):
             return self._summary()
         except KernelError as error:
             # One broken object must not hide the others.
+            self.state = "unreadable"
             return (f"unreadable: {error}", False)
 
     def _summary(self) -> tuple[str, bool | None]:
         storage_object = self.storage_object
         plugin = storage_object.plugin
         if not storage_object.enabled:
+            self.state = "not enabled"
             return ("not enabled", False)
-        state = "activated" if storage_object.activated else "deactivated"
+        self.state = state = "activated" if storage_object.activated else "deactivated"
         size = self._size()
         healthy = True
         if plugin == "ramdisk":
@@ -64,10 +74,26 @@ class StorageObjectNode(ShellNode):
             text = f"{storage_object.config} ({size}) {state}"
             problem = self.session.runner_problem(storage_object)
             if problem:
-                text, healthy = f"{text}, {problem}", False
+                text, healthy, self.state = f"{text}, {problem}", False, "no runner"
         else:
             text = f"{storage_object.device} {state}"
+        if plugin in ("block", "fileio", "pscsi") and not self._backing_is_there():
+            # The kernel holds what it has opened: only new logins to a new LUN would tell.
+            text, healthy, self.state = f"{text}, offline: {_GONE[plugin]}", False, "offline"
         return (text, healthy)
+
+    def _backing_is_there(self) -> bool:
+        """Tell whether the file or device that it stands on still has its name."""
+        system, device = self.lio.kernel.system, self.storage_object.device
+        if not device or (self.storage_object.plugin == "fileio" and os.path.exists(device)):
+            return True
+        if self.storage_object.plugin == "pscsi":
+            return system.scsi_address(device) is not None
+        try:
+            return system.block_device(device) is not None
+        except HostError:
+            # It is there, but cannot be opened.
+            return True
 
     def _size(self) -> str:
         size_bytes = self.storage_object.size_bytes

@@ -52,7 +52,8 @@ class TpgCommands(SessionsCommand):
     def summary(self) -> tuple[str, bool | None]:
         """Tell who is let in, and whether the TPG is on."""
         tpg = self.tpg
-        if not tpg.enabled:
+        self.state = "enabled" if tpg.enabled else "disabled"
+        if self.state == "disabled":
             return ("disabled", False)
         if not tpg.spec.has("acls"):
             return ("enabled", True)
