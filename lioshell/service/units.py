@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lioshell.runner.handlers import registry
 from lioshell.service.modes import KeptModes
+from lioshell.service.port_groups import PortGroups
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +50,7 @@ def unit_maker(kernel: Kernel) -> Callable[[UioDevice], LogicalUnit | None]:
             hw_max_sectors=attribute("hw_max_sectors") or _DEFAULT_MAX_SECTORS,
             identity=identity,
         )
+        unit.port_groups = PortGroups(kernel.configfs, base)
         try:
             KeptModes(kernel.run_dir, base, identity).attach(unit)
         except BaseException:

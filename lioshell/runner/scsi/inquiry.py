@@ -20,6 +20,7 @@ _CMDDT = 0x02
 
 _SPC4: Final = 0x06
 _RESPONSE_DATA_FORMAT: Final = 0x02
+_TPGS_IMPLICIT: Final = 0x10
 _3PC: Final = 0x08
 _CMDQUE: Final = 0x02
 # SAM-5, SPC-4, SBC-3, each without a version claimed (SPC-4 table 148).
@@ -48,8 +49,10 @@ def inquiry(unit: Unit, command: Command) -> Response:
 def standard_data(unit: Unit) -> bytes:
     """Return the standard INQUIRY data (SPC-4 6.6.2), 74 bytes with the version descriptors."""
     identity = unit.identity()
+    # Asymmetric access means something only to who can find out the group of its own port.
+    alone = len(unit.port_groups()) == 1
     body = (
-        bytes((_3PC, 0, _CMDQUE))
+        bytes((_3PC | (_TPGS_IMPLICIT if alone else 0), 0, _CMDQUE))
         + vpd.ascii_field(identity.vendor, 8)
         + vpd.ascii_field(vpd.product(unit), 16)
         + vpd.ascii_field(identity.revision, 4)

@@ -11,6 +11,7 @@ from types import MethodType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lioshell.runner.scsi import (
+    alua,
     block,
     cache,
     capacity,
@@ -164,6 +165,11 @@ OPERATIONS: Final = (
     _action("GET LBA STATUS", f"9e 12 {'ff' * 12} 00 04", unmap.get_lba_status, provisioned=True),
     # drivers/target/target_core_device.c, passthrough_parse_cdb: the kernel's own.
     _plain("REPORT LUNS", "a0 00 ff 00 00 00 ff ff ff ff 00 00", None),
+    _action(
+        "REPORT TARGET PORT GROUPS",
+        "a3 ea 00 00 00 00 ff ff ff ff 00 04",
+        alua.report_target_port_groups,
+    ),
     _action(
         "REPORT SUPPORTED OPERATION CODES",
         "a3 0c 87 ff ff ff ff ff ff ff 00 04",

@@ -14,6 +14,7 @@ from lioshell.runner.scsi.holds import Holds
 
 if TYPE_CHECKING:
     from lioshell.runner.handlers.base import Handler
+    from lioshell.runner.scsi.alua import PortGroup
     from lioshell.runner.scsi.opcodes import Operation
     from lioshell.runner.scsi.xcopy import CopyState
 
@@ -110,6 +111,7 @@ class Unit:
         "keep_modes",
         "max_in_flight",
         "operations",
+        "port_groups",
         "provisioned",
         "read",
         "read_only",
@@ -140,6 +142,7 @@ class Unit:
         self.transfer_limit_blocks = geometry.hw_max_sectors or _NO_LIMIT
         self._protected = read_only or handler.read_only
         self.keep_modes: KeepModes | None = None
+        self.port_groups: Callable[[], tuple[PortGroup, ...]] = tuple
         self.set_modes(False, handler.write_cache)
         self.operations = operations
         self.holds = Holds()

@@ -6,7 +6,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
-from lioshell.runner.scsi import compare, unmap, write_same
+from lioshell.runner.scsi import alua, compare, unmap, write_same
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,19 +70,20 @@ def _unit_serial_number(unit: Unit) -> bytes:
 def _device_identification(unit: Unit) -> bytes:
     """Device Identification (83h), SPC-4 7.8.6: NAA and T10 vendor id, both of the unit's serial.
 
-    Without a serial there is no designator at all: one made of less would be the same for several
-    disks, and multipath would take them for one.
+    Without a serial there is no designator of the unit: one made of less would be the same for
+    several disks, and multipath would take them for one.
     """
     identity = unit.identity()
+    ports = alua.port_designators(unit.port_groups())
     naa = identity.naa()
     if naa is None:
-        return b""
+        return ports
     # CODE SET 1: binary, 2: ASCII; ASSOCIATION 0: the logical unit; DESIGNATOR TYPE 3: NAA,
     # 1: T10 vendor id.
     vendor = ascii_field(identity.vendor, _VENDOR_LENGTH)
     own = ascii_field(f"{product(unit)}:{identity.unit_serial}")
     t10 = (vendor + own)[:_DESIGNATOR_LIMIT]
-    return bytes((0x01, 0x03, 0, len(naa))) + naa + bytes((0x02, 0x01, 0, len(t10))) + t10
+    return bytes((0x01, 0x03, 0, len(naa))) + naa + bytes((0x02, 0x01, 0, len(t10))) + t10 + ports
 
 
 def _extended_inquiry(unit: Unit) -> bytes:

@@ -21,7 +21,7 @@ def test_the_commands_that_a_disk_must_have_are_there() -> None:
         "00 03 04 08 0a 12 15 1a 1b 1d 25 28 2a 2e 2f 34 35 37 41 42 4d 55 5a 83 88 89 8a 8b"
         " 8e 8f 90 91 93 a8 aa ae af b7"
     )
-    with_action = {0x7F: range(9, 15), 0x84: (0, 3), 0x9E: (0x10, 0x12), 0xA3: (0x0C, 0x0D)}
+    with_action = {0x7F: range(9, 15), 0x84: (0, 3), 0x9E: (0x10, 0x12), 0xA3: (0x0A, 0x0C, 0x0D)}
     assert served == {(code, None) for code in bytes.fromhex(plain)} | {
         (code, action) for code, actions in with_action.items() for action in actions
     }
@@ -107,7 +107,7 @@ def test_every_other_operation_code_is_invalid(bench, sense) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "known"), [(0x84, (0, 3)), (0x9E, (0x10, 0x12)), (0xA3, (0x0C, 0x0D))]
+    ("code", "known"), [(0x84, (0, 3)), (0x9E, (0x10, 0x12)), (0xA3, (0x0A, 0x0C, 0x0D))]
 )
 def test_every_other_service_action_is_an_invalid_field(bench, invalid_field, code, known) -> None:
     for action in set(range(32)) - set(known):
