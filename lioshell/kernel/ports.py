@@ -230,6 +230,9 @@ class SystemPort(Protocol):
     def linked_name(self, path: str, link: str) -> str:
         """Return the last name of what `link`, relative to the folder of `path`, points to."""
 
+    def holders(self, path: str) -> list[str]:
+        """Return in words what uses a block device or an image file; empty: nothing was found."""
+
     def watch_storage(self) -> StorageWatch:
         """Start watching for block devices and file systems that appear."""
 

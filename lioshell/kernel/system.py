@@ -164,6 +164,12 @@ class RealSystem:
         host, channel, target, lun = (int(part) for part in parts)
         return host, channel, target, lun
 
+    def holders(self, path: str) -> list[str]:
+        """Return in words what uses a block device or an image file; empty: nothing was found."""
+        from lioshell.kernel.holders import holders
+
+        return holders(path)
+
     def watch_storage(self) -> ports.StorageWatch:
         """Start watching for block devices and file systems that appear."""
         from lioshell.kernel.storage_watch import StorageWatch

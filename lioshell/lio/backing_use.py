@@ -77,14 +77,22 @@ def refuse_second_use(lio: Lio, path: str) -> None:
 
     The kernel allows it for fileio (drivers/target/target_core_file.c opens without O_EXCL).
     """
+    storage_object = standing_on(lio, path)
+    if storage_object is not None:
+        raise ConflictError(
+            f"{path} is behind {storage_object.tree_path} already",
+            hint="One file or device is one disk: choose another, or delete that object first.",
+            path=storage_object.path,
+        )
+
+
+def standing_on(lio: Lio, path: str) -> StorageObject | None:
+    """Return the storage object that stands on a file or device, by whatever name it has it."""
     for storage_object in _candidates(lio, path):
         backing = _backing_path(storage_object)
         if backing and _is_same(backing, path):
-            raise ConflictError(
-                f"{path} is behind {storage_object.tree_path} already",
-                hint="One file or device is one disk: choose another, or delete that object first.",
-                path=storage_object.path,
-            )
+            return storage_object
+    return None
 
 
 def _candidates(lio: Lio, path: str) -> Iterable[StorageObject]:

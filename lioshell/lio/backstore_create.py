@@ -268,8 +268,9 @@ def _finish(
 
 def _require_unused(lio: Lio, path: str, *, in_use: bool) -> None:
     if in_use and path not in lio.freed_devices:
+        by = ", ".join(lio.kernel.system.holders(path))
         raise ConflictError(
-            f"{path} is in use",
+            f"{path} is in use{by and ': '}{by}",
             hint=f"See who uses it with: lsblk {path}; unmount or stop that first.",
             path=path,
         )

@@ -115,6 +115,17 @@ class SimSystem:
                 return host, channel, target, lun
         return None
 
+    def holders(self, path: str) -> list[str]:
+        """Return what uses a simulated disk, or a file of this machine."""
+        disks = self._disks()
+        disk = disks.find(path)
+        if disk is None:
+            from lioshell.kernel.holders import holders
+
+            return holders(path)
+        holder = disks.holder(disk)
+        return [] if holder is None else [f"held by {holder}"]
+
     def watch_storage(self) -> ports.StorageWatch:
         """Start watching for block devices and file systems that appear."""
         from lioshell.kernel.storage_watch import StorageWatch

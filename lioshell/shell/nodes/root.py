@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from lioshell.errors import NotFoundError, PartialError, SpecError, UsageError
 from lioshell.lio.fabrics import Fabric
-from lioshell.shell import new_fabric
+from lioshell.shell.nodes.export_command import ExportCommands
+from lioshell.shell.nodes.fabric_command import FabricCommand
 from lioshell.shell.nodes.sessions_command import SessionsCommand
 from lioshell.shell.nodes.specs_command import SpecsCommand
 from lioshell.shell.values import boolean
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _SAVEFILE = Parameter("savefile", "path", "The file; that of the boot, when not given")
 
 
-class RootNode(SpecsCommand, SessionsCommand):
+class RootNode(SpecsCommand, SessionsCommand, ExportCommands, FabricCommand):
     """The root of the tree."""
 
     command_parameters: ClassVar[dict[str, tuple[Parameter, ...]]] = {
@@ -35,7 +36,6 @@ class RootNode(SpecsCommand, SessionsCommand):
             Parameter("clear_existing", "bool", "Remove everything first", default="false"),
         ),
         "clearconfig": (Parameter("confirm", "bool", "Mean it", default="false"),),
-        "fabric": new_fabric.PARAMETERS,
     }
 
     def child_names(self) -> list[str]:
@@ -152,19 +152,6 @@ class RootNode(SpecsCommand, SessionsCommand):
         from lioshell.lio.sessions import all_logins
 
         return all_logins(self.lio)
-
-    def ui_command_fabric(self, *words: str, **options: str) -> None:
-        """Make the sources of a new kernel fabric module: `fabric new NAME proto=FC|SAS|iSCSI`.
-
-        The folder is ./tcm_NAME or dir=DIR; kernel_tree=DIR adds the module to a kernel's sources.
-        The callbacks are those of the running kernel's headers or of headers=DIR; a spec file for
-        lioshell is made with them.
-
-        Examples:
-            fabric new nab5000 proto=iSCSI headers=/usr/src/linux
-            fabric new nab5000 --proto FC --dir /root/nab5000
-        """
-        new_fabric.run(self.session, words, options)
 
     def ui_command_version(self) -> None:
         """Show the version of lioshell and of the kernel's target.

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from lioshell.errors import UsageError
+from lioshell.shell.common_commands import ShellNode
+from lioshell.shell.option_words import taken_apart
 from lioshell.specs import Parameter
 
 if TYPE_CHECKING:
@@ -14,16 +16,36 @@ if TYPE_CHECKING:
 PARAMETERS = (
     Parameter("action", "enum", "What to do", required=True, values=("new",)),
     Parameter("name", "string", "The module's name, as in nab5000", required=True),
-    Parameter("proto", "enum", "The protocol", required=True, values=("FC", "SAS", "iSCSI")),
+    Parameter("proto", "enum", "The protocol", values=("FC", "SAS", "iSCSI")),
     Parameter("dir", "path", "The folder to make; ./tcm_NAME, when not given"),
     Parameter("headers", "path", "Kernel headers; the running kernel's, when not given"),
     Parameter("kernel_tree", "path", "A kernel's sources to add the module to"),
 )
 
 
-def run(session: Session, words: tuple[str, ...], named: dict[str, str]) -> None:
+class FabricCommand(ShellNode):
+    """What a node needs to have the command."""
+
+    command_parameters: ClassVar[dict[str, tuple[Parameter, ...]]] = {"fabric": PARAMETERS}
+
+    def ui_command_fabric(self, *words: str, **options: str) -> None:
+        """Make the sources of a new kernel fabric module: `fabric new NAME proto=FC|SAS|iSCSI`.
+
+        The folder is ./tcm_NAME or dir=DIR; kernel_tree=DIR adds the module to a kernel's sources.
+        The callbacks are those of the running kernel's headers or of headers=DIR; a spec file for
+        lioshell is made with them.
+
+        Examples:
+            fabric new nab5000 proto=iSCSI headers=/usr/src/linux
+            fabric new nab5000 --proto FC --dir /root/nab5000
+        """
+        new_fabric(self.session, words, options)
+
+
+def new_fabric(session: Session, words: tuple[str, ...], named: dict[str, str]) -> None:
     """Run `fabric WORDS...`; options may be given as key=value or as --key VALUE."""
-    positional, options = _taken_apart(words, named)
+    positional, given = taken_apart("fabric", words, named, PARAMETERS, {})
+    options = {name: values[-1] for name, values in given.items()}
     if positional[:1] != ["new"] or len(positional) != 2:
         raise UsageError(
             "fabric takes: new NAME", hint="For example: fabric new nab5000 proto=iSCSI"
@@ -33,9 +55,9 @@ def run(session: Session, words: tuple[str, ...], named: dict[str, str]) -> None
             "Which protocol the fabric speaks is not given",
             hint=f"For example: fabric new {positional[1]} proto=iSCSI (or FC, SAS)",
         )
-    from lioshell.fabricgen.generate import new_fabric
+    from lioshell.fabricgen import generate
 
-    made = new_fabric(
+    made = generate.new_fabric(
         positional[1],
         protocol=options["proto"],
         folder=options.get("dir", ""),
@@ -59,27 +81,3 @@ def run(session: Session, words: tuple[str, ...], named: dict[str, str]) -> None
     else:
         out.say(f"Next: make -C {made.folder} && insmod {made.folder}/{made.name.module}.ko")
     out.say(f"      cp {spec} /etc/lioshell/specs.d/")
-
-
-def _taken_apart(words: tuple[str, ...], named: dict[str, str]) -> tuple[list[str], dict[str, str]]:
-    """Return positional words and options; raises UsageError for options that do not exist."""
-    positional: list[str] = []
-    options = dict(named)
-    rest = iter(words)
-    for word in rest:
-        if not word.startswith("--"):
-            positional.append(word)
-            continue
-        key, equals, value = word[2:].partition("=")
-        key = key.replace("-", "_")
-        if not equals:
-            value = next(rest, "")
-        if not value:
-            raise UsageError(f"{word} wants a value", hint=f"Give one: {key}=VALUE")
-        options[key] = value
-    known = {p.name for p in PARAMETERS if p.name not in ("action", "name")}
-    for key in options.keys() - known:
-        raise UsageError(
-            f"fabric has no parameter {key}", hint=f"There is: {' '.join(sorted(known))}"
-        )
-    return positional, options
