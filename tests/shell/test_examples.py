@@ -6,6 +6,7 @@ import pytest
 from lioshell.errors import DeclinedError
 from lioshell.shell import command_help
 from lioshell.shell.screen import Screen
+from tests.unit.fabricgen.conftest import HEADER
 
 IQN = "iqn.2003-01.com.example:disk1"
 NAA = "naa.5001405a1b2c3d4e"
@@ -65,6 +66,9 @@ CHANGING = (
     "saveconfig",
     "restoreconfig",
     "clearconfig",
+    "export",
+    "unexport",
+    "fabric",
 )
 
 
@@ -97,6 +101,15 @@ def make_room(session, node, command, example, folder):
             for kind in session.node_at("/backstores", session.root).children:
                 for name in kind.child_names():
                     session.run_line(f"{kind.path} delete {name}")
+    elif command in ("export", "unexport"):
+        (folder / "srv/disk.img").write_bytes(bytes(1 << 20))
+        if command == "unexport":
+            export = f"export {folder}/srv/disk.img --iqn iqn.2003-01.com.example:disk.img"
+            session.run_line(export)
+    elif command == "fabric":
+        header = folder / "root/linux/include/target/target_core_fabric.h"
+        header.parent.mkdir(parents=True)
+        header.write_text(HEADER)
     elif example == "cd <":
         session.run_line("/")
         session.run_line(node.path if node.path != "/" else "/iscsi")

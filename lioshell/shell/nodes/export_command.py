@@ -49,7 +49,7 @@ class ExportCommands(ShellNode):
 
         Examples:
             export /srv/disk.img --initiator iqn.1994-05.com.redhat:client1
-            export /srv/disk.img -p 127.0.0.1:3260 --demo
+            export /srv/disk.img -p 127.0.0.1:3260 --iqn iqn.2003-01.com.example:disk.img
         """
         export(self.session, words, options)
 

@@ -36,8 +36,8 @@ class FabricCommand(ShellNode):
         lioshell is made with them.
 
         Examples:
-            fabric new nab5000 proto=iSCSI headers=/usr/src/linux
-            fabric new nab5000 --proto FC --dir /root/nab5000
+            fabric new nab5000 --proto iSCSI --dir /root/nab5000 --headers /root/linux
+            fabric new nab5000 proto=FC dir=/root/nab5000 headers=/root/linux
         """
         new_fabric(self.session, words, options)
 
