@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A service that is killed under load: the next one takes over, and no command fails."""
+"""A service that is killed under load: the next one takes over, and no command fails.
+
+The long form: LIOSHELL_KILLS=50 python3 -m pytest tests/kernel/test_takeover.py
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from typing import TYPE_CHECKING
@@ -12,46 +16,68 @@ from tests.kernel.service import start_service
 if TYPE_CHECKING:
     from tests.kernel.vm import Guest
 
-KILLS = 3
+KILLS = int(os.environ.get("LIOSHELL_KILLS", "3"))
 WWN = "naa.5001405a1b2c3d41"
+IQN = "iqn.2003-01.com.example:takeover"
+CYCLE_S = 10
+"""More than a kill, a start and what lies between them take."""
 FIO = (
-    "fio --name=verify --filename={disk} --direct=1 --ioengine=libaio --iodepth=16 --rw=randrw "
-    "--bs=4k --size=64M --verify=crc32c --verify_fatal=1 --verify_backlog=256 "
-    "--time_based --runtime=25"
+    "fio --direct=1 --ioengine=libaio --iodepth=16 --rw=randrw --bs=4k --size=64M "
+    "--verify=crc32c --verify_fatal=1 --verify_backlog=256 --time_based --runtime={seconds} "
+    "--name=loop --filename={loop} --name=iscsi --filename={iscsi}"
 )
+LOGIN = """
+    set -eu
+    modprobe iscsi_tcp; mkdir -p /run/lock/iscsi; pidof iscsid || iscsid
+    iscsiadm -m discovery -t sendtargets -p 127.0.0.1 >/dev/null
+    iscsiadm -m node -T {iqn} --login >/dev/null
+    udevadm settle
+    readlink -f /dev/disk/by-path/ip-127.0.0.1*{iqn}-lun-0
+"""
 
 
 def test_fio_goes_on_while_the_service_is_killed(guest: Guest) -> None:
     guest.run("mkdir -p /srv", check=True)
+    initiator = guest.run("sed -n s/^InitiatorName=//p /etc/iscsi/initiatorname.iscsi").stdout
     service = start_service(guest)
     try:
         out = guest.run(
             [
                 "lioshell",
                 *("-c", "/backstores/user:file create vol2 64M /srv/vol2.img"),
+                *("-c", "/backstores/user:file create vol3 64M /srv/vol3.img"),
                 *("-c", f"/loopback create {WWN}"),
                 *("-c", f"/loopback/{WWN}/luns create /backstores/user:file/vol2"),
+                *("-c", f"/iscsi create {IQN}"),
+                *("-c", f"/iscsi/{IQN}/tpg1/luns create /backstores/user:file/vol3"),
+                *("-c", f"/iscsi/{IQN}/tpg1/acls create {initiator.strip()}"),
             ],
             check=True,
         ).stdout
         disk = re.search(r"LUN 0 is (/dev/sd\w+)", out)[1]
+        iscsi = guest.run(LOGIN.format(iqn=IQN), timeout_s=120, check=True).stdout.split()[-1]
         # What udev read of a disk that an earlier test deleted is no concern of this one.
         guest.run("udevadm settle; dmesg --clear", check=True)
-        fio = guest.start(FIO.format(disk=disk))
+        seconds = 10 + KILLS * CYCLE_S
+        fio = guest.start(FIO.format(seconds=seconds, loop=disk, iscsi=iscsi))
+        begin = time.monotonic()
         for _ in range(KILLS):
-            time.sleep(4)
+            time.sleep(3)
             guest.run("pkill -9 -f '[l]ioshell serve'", check=True)
             service = start_service(guest)
-            time.sleep(1)
-        result = fio.wait(120)
+        print(f"{KILLS} kills in {time.monotonic() - begin:.0f} s of {seconds} s of I/O")
+        assert time.monotonic() - begin < seconds
+        result = fio.wait(seconds + 120)
         print(result.stdout)
         assert result.rc == 0, str(result)
-        assert "err= 0" in result.stdout
+        assert result.stdout.count("err= 0") == 2
         assert guest.run("dmesg | grep -i 'I/O error'").rc == 1
     finally:
+        guest.run("iscsiadm -m node --logout; iscsiadm -m node -o delete", timeout_s=60)
         guest.run(
-            f"lioshell /loopback delete {WWN}; lioshell /backstores/user:file delete vol2;"
-            "rm -f /srv/vol2.img",
+            f"lioshell /loopback delete {WWN}; lioshell -y /iscsi delete {IQN};"
+            "lioshell /backstores/user:file delete vol2;"
+            "lioshell /backstores/user:file delete vol3; rm -f /srv/vol2.img /srv/vol3.img",
             timeout_s=120,
         )
         service.kill()
