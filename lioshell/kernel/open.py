@@ -83,6 +83,10 @@ class _LazyUio:
         """Start watching for devices that another process gives up."""
         return self._get().watch_close()
 
+    def reset_netlink(self) -> None:
+        """Fail what waits in the kernel for a daemon's answer."""
+        self._get().reset_netlink()
+
 
 def _real_uio() -> UioPort:
     from lioshell.kernel.uio import RealUio

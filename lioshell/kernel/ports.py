@@ -159,6 +159,9 @@ class UioPort(Protocol):
         Raises OSError where the system cannot tell.
         """
 
+    def reset_netlink(self) -> None:
+        """Fail what waits in the kernel for a daemon's answer on netlink. Raises HostError."""
+
 
 @dataclass(frozen=True, slots=True)
 class BlockDevice:

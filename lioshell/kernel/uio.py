@@ -14,6 +14,7 @@ import stat
 import time
 from typing import TYPE_CHECKING, Final
 
+from lioshell.errors import HostError
 from lioshell.kernel.ports import UioDevice
 
 if TYPE_CHECKING:
@@ -263,6 +264,20 @@ class RealUio:
     def watch_close(self) -> NodeCloseWatch:
         """Start watching for devices that another process gives up. Raises OSError."""
         return NodeCloseWatch(lambda device: f"{self._dev_root}/{device.uio_name}")
+
+    def reset_netlink(self) -> None:
+        """Block netlink, fail who waits, unblock (tcmu_netlink_event_reset). Raises HostError."""
+        folder = f"{self._sysfs_root}/module/target_core_user/parameters"
+        try:
+            for name, value in (("block", "1"), ("reset", "1"), ("block", "0")):
+                with open(f"{folder}/{name}_netlink", "w", encoding="ascii") as file:
+                    file.write(value)
+        except OSError as error:
+            raise HostError(
+                f"The kernel's netlink of user: devices cannot be reset: {error.strerror}",
+                hint="Run it as root, on a kernel with target_core_user loaded.",
+                path=folder,
+            ) from error
 
 
 class NodeCloseWatch:

@@ -167,11 +167,13 @@ def create_user(
     wwn: str | None = None,
     block_size_bytes: int = _BLOCK_SIZE_BYTES,
     control: Sequence[str] = (),
+    cmd_time_out_s: int | None = None,
 ) -> StorageObject:
     """Create a TCMU device that some runner has to serve.
 
     `prepare(block_size_bytes)` makes the backing storage and returns what removes it again.
-    `control` are further kernel options ("max_data_area_mb=64"), written as given, before enable.
+    `control` are further kernel options ("max_data_area_mb=64"), written as given, before enable;
+    `cmd_time_out_s` is after how long the kernel gives a command up, 0 for never.
     `nl_reply_supported=-1` keeps the kernel from waiting for a netlink answer without a limit
     (drivers/target/target_core_user.c, tcmu_netlink_event_send).
     """
@@ -201,6 +203,9 @@ def create_user(
             steps.write(f"{base}/control", option)
         # Before enable: a runner attaches at that moment and wants the identity.
         _finish(steps, storage_object, wwn, model_alias=False, serial_first=True)
+        if cmd_time_out_s is not None:
+            # Writable until the first LUN (target_core_user.c, tcmu_cmd_time_out_store).
+            steps.write(f"{base}/attrib/cmd_time_out", str(cmd_time_out_s))
     return _remembered(lio, storage_object)
 
 

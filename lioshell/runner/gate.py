@@ -57,6 +57,10 @@ class Gate:
         """Empty the ring: commands in flight are answered BUSY, so that initiators retry them."""
         self._configfs.write(f"{device.configfs_path}/action/reset_ring", "1")
 
+    def set_size(self, device: UioDevice, size_bytes: int) -> None:
+        """Tell the kernel the size, without netlink (tcmu_set_configfs_dev_params)."""
+        self._configfs.write(f"{device.configfs_path}/control", f"dev_size={size_bytes}")
+
     def time_out_s(self, device: UioDevice) -> float:
         """Return how long the kernel waits for a command, 0 for ever (attrib/cmd_time_out)."""
         try:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import threading
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from lioshell.errors import LioshellError, LockedError, RunnerError
 from lioshell.runner.device import ServedDevice
@@ -19,6 +20,7 @@ from lioshell.runner.foreign import ForeignWatch
 from lioshell.runner.gate import Gate
 from lioshell.runner.openings import Openings
 from lioshell.runner.rescan import Rescan
+from lioshell.runner.states import BROKEN, FOREIGN, NO_HANDLER, OPENING, SERVED, Note, reason
 from lioshell.runner.statistics import SLOW_S
 
 if TYPE_CHECKING:
@@ -28,24 +30,10 @@ if TYPE_CHECKING:
     from lioshell.runner.command import LogicalUnit
     from lioshell.runner.loop import Loop
 
-SERVED: Final = "served"
-FOREIGN: Final = "foreign"
-BROKEN: Final = "broken"
-NO_HANDLER: Final = "no-handler"
-OPENING: Final = "opening"
-
 SCAN_TIMEOUT_S: Final = 60.0
 RELEASE_TIMEOUT_S: Final = 5.0
 SETTLE_TIMEOUT_S: Final = 15.0
 """How long a device that is given up may take for the commands in its handler."""
-
-
-class _Note(NamedTuple):
-    """Why a device is not served; one with `quarantine` is not tried again by itself."""
-
-    state: str
-    message: str
-    quarantine: bool = False
 
 
 class Supervisor:
@@ -71,11 +59,12 @@ class Supervisor:
         self._make_unit = make_unit
         self._loop = loop
         self._report = report
-        self._gate = Gate(kernel.configfs, report)
+        self.gate = Gate(kernel.configfs, report)
+        """What opens and closes devices, for who has made one `quiet`."""
         loop.on_detached = self._detached
         loop.report = report
         self._served: dict[str, ServedDevice] = {}
-        self._notes: dict[UioDevice, _Note] = {}
+        self._notes: dict[UioDevice, Note] = {}
         self._only: frozenset[str] | None = None
         self._watch: UioWatch | None = None
         self._scan_lock = threading.Lock()
@@ -111,12 +100,43 @@ class Supervisor:
                     return note.message
         return ""
 
+    def owns(self, configfs_path: str) -> bool:
+        """Tell whether a device is served here, or would be if its ring were not broken."""
+        with self._state_lock:
+            stopped = [d for d, note in self._notes.items() if note.quarantine]
+            owned = [*stopped, *(served.device for served in self._served.values())]
+        return any(device.configfs_path == configfs_path for device in owned)
+
     def readmit(self, configfs_path: str) -> None:
         """Try a device again that was stopped because its ring was broken."""
         with self._state_lock:
             for device in [d for d in self._notes if d.configfs_path == configfs_path]:
                 del self._notes[device]
         self.scan()
+
+    def quiet(self, served: ServedDevice, timeout_s: float = SETTLE_TIMEOUT_S) -> None:
+        """Block a device and wait until it has answered everything; `gate.open` ends that.
+
+        Raises RunnerError when a command in its handler does not end; it is open again then.
+        """
+        self.gate.close(served.device)
+        try:
+            if self._loop.settle(served, timeout_s):
+                return
+        except BaseException:
+            self.gate.try_open(served.device)
+            raise
+        self.gate.try_open(served.device)
+        raise RunnerError(
+            f"{len(served.in_flight())} commands are still in the handler of"
+            f" {served.device.configfs_path}, which hangs",
+            hint=f"Mend its storage, or end process {os.getpid()}: another one takes it over.",
+            path=served.device.configfs_path,
+        )
+
+    def release(self, served: ServedDevice) -> None:
+        """Give up one device, blocked; a scan takes it again."""
+        self._release(served, leave_blocked=True)
 
     def serve_only(self, configfs_paths: Collection[str]) -> None:
         """Serve just these storage objects ("core/user_0/vol0"), from now on; then scan.
@@ -279,7 +299,7 @@ class Supervisor:
 
     def _take_over(self, device: UioDevice, handle: UioHandle, unit: LogicalUnit) -> None:
         """Start to serve an opened device, its commands in flight retried; or close both."""
-        gate = self._gate
+        gate = self.gate
         served: ServedDevice | None = None
         was_open = False
         try:
@@ -314,7 +334,7 @@ class Supervisor:
         if not self._forget(served):
             return
         path = served.device.configfs_path
-        self._gate.try_close(served.device)
+        self.gate.try_close(served.device)
         try:
             if not self._loop.settle(served, SETTLE_TIMEOUT_S):
                 self._report(
@@ -326,7 +346,7 @@ class Supervisor:
             self._report(f"{path}: {reason(error)}")
         self._loop.remove(served.uio_name)
         if not leave_blocked:
-            self._gate.try_open(served.device)
+            self.gate.try_open(served.device)
 
     def _detached(self, served: ServedDevice, error: Exception) -> None:
         """The loop has dropped a device: it was removed, or its ring is broken."""
@@ -336,7 +356,7 @@ class Supervisor:
             self._rescan.request()
             return
         # Blocked, initiators get BUSY instead of waiting for an answer that nobody gives.
-        self._gate.try_close(served.device)
+        self.gate.try_close(served.device)
         self._note(
             served.device,
             BROKEN,
@@ -355,7 +375,7 @@ class Supervisor:
     def _note(
         self, device: UioDevice, state: str, message: str, *, quarantine: bool = False
     ) -> None:
-        note = _Note(state, message, quarantine)
+        note = Note(state, message, quarantine)
         with self._state_lock:
             known = self._notes.get(device) == note
             self._notes[device] = note
@@ -367,12 +387,3 @@ class Supervisor:
             unit.close()
         except Exception as error:  # noqa: BLE001 - third-party code
             self._report(f"{device.configfs_path}: closing its storage failed: {reason(error)}")
-
-
-def reason(error: BaseException) -> str:
-    """Say an error in one sentence."""
-    if isinstance(error, LioshellError):
-        return error.message
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return f"{type(error).__name__}: {error}"

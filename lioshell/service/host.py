@@ -8,8 +8,12 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from lioshell.errors import LioshellError
+from lioshell.runner.care import Care
 from lioshell.runner.loop import Loop
-from lioshell.runner.supervisor import SERVED, Supervisor
+from lioshell.runner.states import SERVED
+from lioshell.runner.statistics import SLOW_S
+from lioshell.runner.supervisor import Supervisor
 from lioshell.service.control import ControlServer
 from lioshell.service.units import unit_maker
 
@@ -34,6 +38,7 @@ class Host:
         report: Callable[[str], None],
         *,
         end: Callable[[], None] | None = None,
+        slow_s: float = SLOW_S,
     ) -> None:
         self._kernel = kernel
         self._end = end
@@ -41,7 +46,8 @@ class Host:
         self._messages: dict[str, str] = {}
         self._report = report
         self._changed = threading.Condition()
-        self.supervisor = Supervisor(kernel, unit_maker(kernel), self._loop, self._told)
+        self.supervisor = Supervisor(kernel, unit_maker(kernel), self._loop, self._told, slow_s)
+        self.care = Care(self.supervisor, self._loop)
         self._control = ControlServer(kernel.run_dir, self.answer)
         self._loop.start_thread()
 
@@ -81,8 +87,11 @@ class Host:
         """Answer another process.
 
         `status` tells of the devices, `wait` does when one is served or cannot be, `end` asks a
-        temporary service to end.
+        temporary service to end. `info`, `resize` and `repair` are for the one that serves `path`;
+        the others answer without a `result`.
         """
+        if request.get("op") in ("info", "resize", "repair"):
+            return self._care_for(request)
         if request.get("op") == "end" and self._end is not None:
             self._end()
         if request.get("op") == "wait":
@@ -92,6 +101,25 @@ class Host:
             for path, state in self.supervisor.status()
         }
         return {"pid": os.getpid(), "devices": states}
+
+    def _care_for(self, request: dict[str, Any]) -> dict[str, Any]:
+        path = str(request["path"])
+        known = dict(self.supervisor.status()).get(path)
+        if known is None or (known != SERVED and request["op"] != "repair"):
+            return {"pid": os.getpid()}
+        try:
+            if request["op"] == "info":
+                result: object = self.care.info(path)
+            elif request["op"] == "resize":
+                result = self.care.resize(path, int(request["size_bytes"]))
+            elif self.supervisor.owns(path):
+                result = self.care.repair(path)
+            else:
+                return {"pid": os.getpid()}
+        except LioshellError as error:
+            return {"pid": os.getpid(), "error": error.message, "hint": error.hint}
+        self._announce()
+        return {"pid": os.getpid(), "result": result}
 
     def wait_served(self, path: str, timeout_s: float) -> str:
         """Wait until a device is served or cannot be; return what keeps it from being so."""

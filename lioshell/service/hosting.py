@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lioshell.service.host import Host
 
 _ATTACH_TIMEOUT_S = 15.0
+_CARE_TIMEOUT_S = 60.0
 _RETRY_S = 0.05
 _TEMPORARY, _LASTING = "temporary", "service"
 """What the lock's file says of the service that holds it, before its process."""
@@ -183,6 +184,20 @@ class Hosting:
         states = _states(self._status, path)
         return "" if "" in states else next(iter(states), NO_RUNNER)
 
+    def care(self, path: str, request: dict[str, Any]) -> Any:
+        """Have whoever serves a device do what `request` says (Host.answer); return the result.
+
+        None where nobody serves it. Raises RunnerError with what the server says of a failure.
+        """
+        answers = self._ask({**request, "path": path}, _CARE_TIMEOUT_S)
+        self.refresh()
+        return _result(answers, path)
+
+    def repair(self, path: str) -> list[str]:
+        """Have a device taken over again; return what was done. Raises RunnerError."""
+        done = self.care(path, {"op": "repair"})
+        return self.devices_changed([path]) if done is None else [str(line) for line in done]
+
     def served_here(self) -> list[str]:
         """Return the devices that end with this process: none."""
         return []
@@ -233,6 +248,15 @@ class SessionHosting(Hosting):
             return ""
         return super().problem(path)
 
+    def care(self, path: str, request: dict[str, Any]) -> Any:
+        """Do what `request` says, here or where the device is served."""
+        if self._host is not None:
+            answer = self._host.answer({**request, "path": path})
+            if "error" in answer or "result" in answer:
+                self.refresh()
+                return _result([answer], path)
+        return super().care(path, request)
+
     def served_here(self) -> list[str]:
         """Return the devices that end with this process."""
         return [] if self._host is None else self._host.served()
@@ -257,3 +281,12 @@ def _states(answers: list[dict[str, Any]], path: str) -> list[str]:
 
 def _server(answers: list[dict[str, Any]], path: str) -> int:
     return next(int(a["pid"]) for a in answers if a.get("devices", {}).get(path) == "")
+
+
+def _result(answers: list[dict[str, Any]], path: str) -> Any:
+    for answer in answers:
+        if "error" in answer:
+            raise RunnerError(answer["error"], hint=answer.get("hint", ""), path=path)
+        if "result" in answer:
+            return answer["result"]
+    return None

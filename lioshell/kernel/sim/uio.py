@@ -299,3 +299,6 @@ class SimUio:
     def watch_close(self) -> NodeCloseWatch:
         """Start watching for devices that another process gives up. Raises OSError."""
         return NodeCloseWatch(lambda device: region_path(self._sim_root, device.uio_name))
+
+    def reset_netlink(self) -> None:
+        """Do nothing: nobody waits for netlink in a simulated kernel."""

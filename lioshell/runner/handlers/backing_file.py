@@ -7,6 +7,7 @@ another size, one that somebody else uses, or something that is no file at all.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -198,6 +199,19 @@ def open_locked(
         os.close(fd)
         raise
     return fd
+
+
+def resize(fd: int, path: str, size_bytes: int) -> None:
+    """Give an open file another size, on stable storage. Raises RunnerError."""
+    before = os.fstat(fd).st_size
+    try:
+        os.ftruncate(fd, size_bytes)
+        os.fsync(fd)
+    except OSError as error:
+        with contextlib.suppress(OSError):  # a shorter file cannot be made whole again by this
+            if before < size_bytes:
+                os.ftruncate(fd, before)
+        raise _refused("resize", path, error) from error
 
 
 def lies_in_memory(fd: int) -> bool:

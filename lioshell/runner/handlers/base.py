@@ -27,6 +27,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from lioshell.errors import RunnerError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -237,6 +239,16 @@ class Handler(ABC):
             return first_difference(found, expected)
         self.write([data], offset_bytes, fua)
         return None
+
+    def resize(self, size_bytes: int) -> None:
+        """Give the storage another size while it is open; the device is quiet meanwhile.
+
+        What is added reads as zeros. Raises LioshellError, and nothing has changed then.
+        """
+        raise RunnerError(
+            f"A {self.subtype} device of {self.size_bytes} bytes cannot become {size_bytes}",
+            hint="Create another one of that size and copy the data.",
+        )
 
     @abstractmethod
     def close(self) -> None:

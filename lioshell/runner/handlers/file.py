@@ -324,6 +324,11 @@ class FileHandler(Handler):
         if not self._write_cache:
             self.flush()
 
+    def resize(self, size_bytes: int) -> None:
+        """Make the file longer, sparse, or shorter. Raises RunnerError."""
+        backing_file.resize(self._fd, self._path, size_bytes)
+        self._size_bytes = size_bytes
+
     def close(self) -> None:
         """Close the file, which drops its lock. Raises OSError when the last write-back failed."""
         fd, self._fd = self._fd, -1

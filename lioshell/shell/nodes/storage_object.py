@@ -124,6 +124,10 @@ class StorageObjectNode(ShellNode):
         Examples:
             info
         """
+        self.out.fields(self.info_fields())
+
+    def info_fields(self) -> dict[str, Any]:
+        """Return what `info` shows, by name."""
         storage_object = self.storage_object
         fields: dict[str, Any] = {
             "name": storage_object.name,
@@ -145,4 +149,4 @@ class StorageObjectNode(ShellNode):
         if storage_object.plugin == "block":
             fields["readonly"] = storage_object.read_only
         fields["exported_as"] = ", ".join(storage_object.users()) if fields else ""
-        self.out.fields(fields)
+        return fields

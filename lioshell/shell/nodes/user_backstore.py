@@ -9,6 +9,7 @@ from lioshell.errors import UsageError
 from lioshell.model.sizes import parse_size
 from lioshell.shell.nodes.backstores import BackstoreNode
 from lioshell.shell.nodes.storage_object import StorageObjectNode
+from lioshell.shell.nodes.user_object import UserObjectNode
 from lioshell.shell.values import number
 from lioshell.specs import Parameter
 
@@ -25,6 +26,12 @@ _BLOCK_SIZE = Parameter(
     "Bytes in a block",
     default="512",
     values=tuple(str(size) for size in _BLOCK_SIZES),
+)
+_TIME_OUT = Parameter(
+    "cmd_time_out",
+    "int",
+    "Seconds after which the kernel gives a command up, 0 for never",
+    default="30",
 )
 
 
@@ -51,13 +58,22 @@ class UserBackstoreNode(BackstoreNode):
         """Return a storage object if it is of this subtype."""
         node = super().child(name)
         if isinstance(node, StorageObjectNode) and node.storage_object.subtype == self.subtype:
-            return node
+            return UserObjectNode(self, self.session, node.storage_object)
         return None
+
+    @property
+    def children(self) -> list[Node]:
+        """All storage objects, out of one listing."""
+        return [
+            UserObjectNode(self, self.session, node.storage_object)
+            for node in super().children
+            if isinstance(node, StorageObjectNode)
+        ]
 
     def parameters_of(self, command: str) -> tuple[Parameter, ...]:
         """Return what the spec says, and the size of a block, which is a kernel option there."""
         found = super().parameters_of(command)
-        return (*found, _BLOCK_SIZE) if command == "create" else found
+        return (*found, _BLOCK_SIZE, _TIME_OUT) if command == "create" else found
 
     def ui_command_create(
         self,
@@ -68,6 +84,7 @@ class UserBackstoreNode(BackstoreNode):
         hw_max_sectors: str | None = None,
         control: str | None = None,
         hw_block_size: str = "512",
+        cmd_time_out: str | None = None,
     ) -> Node | None:
         """Create a disk that is served by a handler in user space.
 
@@ -98,6 +115,7 @@ class UserBackstoreNode(BackstoreNode):
             wwn=wwn,
             block_size_bytes=block_size_bytes,
             control=[f"{key}={value}" for key, value in options.items()],
+            cmd_time_out_s=None if cmd_time_out is None else number(cmd_time_out, "cmd_time_out"),
         )
         served = self.session.devices_changed([made.path])
         result = self.created(made, f"Created {self.name} storage object {name} size {size_bytes}.")

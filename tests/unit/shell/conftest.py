@@ -36,6 +36,12 @@ class NobodyServes:
     def served_here(self):
         return []
 
+    def care(self, path, request):
+        return None
+
+    def repair(self, path):
+        return self.devices_changed([path])
+
 
 class Shell:
     """A session under test; `folder` is free for files."""

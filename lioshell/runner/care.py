@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is done to a device while it is served: ask how it does, give it another size, repair it."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from lioshell.errors import NotFoundError, RunnerError
+from lioshell.runner.scsi.disk import Disk
+
+if TYPE_CHECKING:
+    from lioshell.runner.device import ServedDevice
+    from lioshell.runner.loop import Loop
+    from lioshell.runner.supervisor import Supervisor
+
+_REPAIR_TIMEOUT_S = 3.0
+
+
+class Care:
+    """Works on the devices of one supervisor; each method names a device by its configfs path."""
+
+    def __init__(self, supervisor: Supervisor, loop: Loop) -> None:
+        self._supervisor = supervisor
+        self._loop = loop
+
+    def info(self, path: str) -> dict[str, Any]:
+        """Return counters, what is in flight and what was slow; times in seconds."""
+        served = self._served(path)
+        now = time.monotonic()
+        statistics = served.statistics
+        return {
+            "pid": os.getpid(),
+            "commands": statistics.commands,
+            "failures": statistics.failures,
+            "hangs": statistics.hangs,
+            "in_flight": [
+                {"cdb": cdb.hex(" "), "age_s": None if at is None else round(now - at, 3)}
+                for cdb, at in served.in_flight()
+            ],
+            "slow_s": statistics.log_slow_s,
+            "slow": [
+                {"at": round(slow.at, 3), "cdb": slow.cdb.hex(" "), "took_s": round(slow.took_s, 3)}
+                for slow in list(statistics.slow)
+            ],
+        }
+
+    def resize(self, path: str, size_bytes: int) -> dict[str, Any]:
+        """Give a device another size: its storage, the unit, the kernel's figure, in this order.
+
+        Initiators are told at their next command. Returns the size. Raises LioshellError; the old
+        size is in force then.
+        """
+        served = self._served(path)
+        unit = served.unit
+        if not isinstance(unit, Disk):
+            raise RunnerError(f"{path} is no disk, so it has no size", path=path)
+        before = unit.geometry.size_bytes
+        supervisor = self._supervisor
+        # BUSY meanwhile: no command is under way on blocks that are just being cut off.
+        supervisor.quiet(served)
+        try:
+            unit.handler.resize(size_bytes)
+            try:
+                self._loop.call(lambda: unit.set_size(size_bytes))
+                supervisor.gate.set_size(served.device, size_bytes)
+            except BaseException:
+                if size_bytes > before:
+                    unit.handler.resize(before)
+                    self._loop.call(lambda: unit.set_size(before))
+                raise
+        finally:
+            supervisor.gate.try_open(served.device)
+        return {"size_bytes": size_bytes}
+
+    def repair(self, path: str) -> list[str]:
+        """Take a device over again, its commands in flight retried; return what was done.
+
+        Raises RunnerError while commands are in its handler: after a reset of the ring they would
+        read and write in the memory of other commands.
+        """
+        supervisor = self._supervisor
+        served = supervisor.served(path)
+        done = []
+        if served is not None:
+            supervisor.quiet(served, _REPAIR_TIMEOUT_S)
+            supervisor.release(served)
+            done.append("answered what was queued and closed it")
+        supervisor.readmit(path)
+        message = supervisor.message(path)
+        if supervisor.served(path) is None:
+            raise RunnerError(
+                f"{path} is still not served: {message or 'nobody found it'}",
+                hint="Mend that and type the command again.",
+                path=path,
+            )
+        done.append("reset the ring: commands in flight are sent again by their initiators")
+        done.append(f"served by process {os.getpid()}")
+        return done
+
+    def _served(self, path: str) -> ServedDevice:
+        served = self._supervisor.served(path)
+        if served is None:
+            raise NotFoundError(
+                f"{path} is not served by this process",
+                hint="Serve it with: lioshell serve",
+                path=path,
+            )
+        return served
