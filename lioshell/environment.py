@@ -53,7 +53,7 @@ class Environment:
     @property
     def interactive(self) -> bool:
         """Whether a person can answer: stdin and stdout are terminals."""
-        return _is_terminal(self.stdin) and _is_terminal(self.stdout)
+        return is_terminal(self.stdin) and is_terminal(self.stdout)
 
     @property
     def width(self) -> int:
@@ -76,7 +76,7 @@ class Environment:
             return choice == "always"
         if self.environ.get("NO_COLOR") or self.environ.get("TERM") == "dumb":
             return False
-        return _is_terminal(stream)
+        return is_terminal(stream)
 
 
 def _standard(stream: TextIO | None) -> TextIO:
@@ -85,7 +85,8 @@ def _standard(stream: TextIO | None) -> TextIO:
     return stream or open(os.devnull, "r+", encoding="utf-8")
 
 
-def _is_terminal(stream: TextIO) -> bool:
+def is_terminal(stream: TextIO) -> bool:
+    """Tell whether a person may look at a stream."""
     try:
         return stream.isatty()
     except ValueError:

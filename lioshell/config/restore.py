@@ -1,152 +1,283 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Restore: make what a document describes; one object that fails does not stop the others."""
+"""Restore: make what a document describes; one object that fails does not stop the others.
+
+What is to be restored is written down before the first change, and what is left at the end, or at
+a kill, stays written down (`lioshell.config.unrestored`): a save carries it over, `retry` makes it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lioshell.config import saved_file
-from lioshell.config.restore_objects import restore_storage_object, restore_target
-from lioshell.errors import (
-    ConflictError,
-    DocumentError,
-    HostError,
-    LioshellError,
-    NotFoundError,
+from lioshell.config import unrestored
+from lioshell.config.attempts import Attempts, Journal, Report
+from lioshell.config.clear_part import clear_part
+from lioshell.config.document import (
+    SECTIONS,
+    Document,
+    Item,
+    entries,
+    is_empty,
+    merged,
+    names,
+    objects,
+    tree_path,
 )
+from lioshell.config.restore_backstores import restore_storage_object
+from lioshell.config.restore_targets import TargetRestore
+from lioshell.config.selection import Selection
+from lioshell.config.unrestored import CLEARING, RESTORING, Pending
+from lioshell.errors import ConflictError, DocumentError, LioshellError
 from lioshell.lio.backstores import find_storage_object
-from lioshell.lio.fabrics import Fabric
+from lioshell.lio.clearing import clear, remove_empty_hbas
+from lioshell.lio.fabrics import Fabric, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection
 
-    from lioshell.config.saved_file import Document
+    from lioshell.config.attempts import Progress
     from lioshell.lio.root import Lio
 
-    Serve = Callable[[str], str]
 
-_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
-"""What taking a document apart raises that has not the shape it should have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One object that could not be restored: its path in the tree, and why."""
-
-    path: str
-    reason: str
+def _every_subtype(subtype: str) -> bool:
+    """Tell that a subtype is ours."""
+    return bool(subtype)
 
 
-@dataclass
-class Report:
-    """What a restore did: the number of objects tried and those that failed."""
-
-    total: int = 0
-    failures: list[Failure] = field(default_factory=list)
-
-    @contextlib.contextmanager
-    def attempt(self, path: str) -> Iterator[None]:
-        """Count an object, and note it as failed when what is inside raises."""
-        self.total += 1
-        try:
-            yield
-        except LioshellError as error:
-            remains = "".join(f"; could not be undone: {what}" for what in error.remains)
-            self.failures.append(Failure(path, str(error) + remains))
-        except _MALFORMED as error:
-            # A document written by hand or by another program: say which object is malformed.
-            self.failures.append(Failure(path, f"malformed: {_what_is_wrong(error)}"))
-
-
-def restore(lio: Lio, document: Document, path: str, *, serve: Serve) -> Report:
-    """Make everything that a document describes, and report what could not be made.
-
-    Raises ConflictError before the first change when an object of the document exists already.
-    `serve` has a user: device (its configfs path) served, and returns what keeps it from being so.
-    What is not restored, because it failed or because the restore was interrupted, is remembered
-    beside `path`, so that a save does not forget it. A dry run has nothing served and remembers
-    nothing.
-    """
-    _refuse_conflicts(lio, document)
-    report = Report()
-    steps = _steps(lio, document, report, _nobody if lio.dry_run else serve)
-    left = [where for where, _ in steps]
-    if not lio.dry_run:
-        with contextlib.suppress(HostError):  # told at the end, when it matters
-            saved_file.remember_unrestored(path, left)
-    try:
-        for where, step in steps:
-            with report.attempt(where):
-                step()
-            left.remove(where)
-    finally:
-        if not lio.dry_run:
-            failed = [failure.path for failure in report.failures]
-            try:
-                saved_file.remember_unrestored(path, [*failed, *left])
-            except HostError as error:
-                # What was and was not restored has to be told all the same.
-                report.failures.append(Failure(path, str(error)))
-    return report
-
-
-def _steps(
-    lio: Lio, document: Document, report: Report, serve: Serve
-) -> list[tuple[str, Callable[[], None]]]:
-    """Return the path of each object with what restores it, in their order."""
-    steps: list[tuple[str, Callable[[], None]]] = []
-    for item in document.get("storage_objects", []):
-        where = f"/backstores/{item.get('plugin')}/{item.get('name')}"
-        make = partial(restore_storage_object, lio, item, serve, report.attempt)
-        steps.append((where, make))
-    for item in document.get("fabric_modules", []):
-        where = f"/{item.get('name')} discovery_auth"
-        steps.append((where, partial(_restore_discovery, lio, item)))
-    for item in document.get("targets", []):
-        where = f"/{item.get('fabric')}/{item.get('wwn')}"
-        steps.append((where, partial(restore_target, lio, item, report.attempt)))
-    return steps
-
-
-def _nobody(path: str) -> str:
+def _nothing_in_the_way(path: str, fabric: str = "") -> str:
     """Serve nothing, and find nothing wrong with that."""
-    del path
+    del path, fabric
     return ""
 
 
-def _what_is_wrong(error: Exception) -> str:
-    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What a restore has to know of the runners of user: devices.
+
+    `serve` has a device (its configfs path) served and returns what keeps it from being so;
+    `is_ours` tells whether a subtype is for it to serve; `may_link` returns what keeps a LUN of a
+    fabric from being made on a device. Each returns "" where nothing is in the way.
+    """
+
+    serve: Callable[[str], str] = _nothing_in_the_way
+    is_ours: Callable[[str], bool] = _every_subtype
+    may_link: Callable[[str, str], str] = _nothing_in_the_way
 
 
-def _refuse_conflicts(lio: Lio, document: Document) -> None:
-    existing = []
-    for item in document.get("storage_objects", []):
-        plugin, name = item.get("plugin"), item.get("name")
-        if plugin in lio.specs.backstore_names() and isinstance(name, str):
-            with contextlib.suppress(NotFoundError):  # the good case
-                existing.append(find_storage_object(lio, plugin, name).tree_path)
-    for item in document.get("targets", []):
-        fabric, wwn = item.get("fabric"), item.get("wwn")
-        if (
-            fabric in lio.specs.fabric_names()
-            and wwn in Fabric(lio, lio.specs.fabric(fabric)).targets()
-        ):
-            existing.append(f"/{fabric}/{wwn}")
-    if existing:
-        shown = ", ".join(existing[:5]) + (", ..." if len(existing) > 5 else "")
-        raise ConflictError(
-            f"These exist already: {shown}",
-            hint="Delete them, or remove everything first with clear_existing=true.",
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a restore goes about it; `clear_existing` removes first what `selection` names."""
+
+    clear_existing: bool = False
+    selection: Selection = field(default_factory=Selection)
+    abort_on_error: bool = False
+    progress: Progress | None = None
+
+
+def restore(
+    lio: Lio,
+    document: Document,
+    source: str = "",
+    *,
+    serving: Serving | None = None,
+    options: Options | None = None,
+) -> Report:
+    """Make what a document describes, and report what could not be made.
+
+    `source` is the file it was read from, for messages. What an interrupted restore has made
+    already is brought in line. Raises ConflictError before the first change when another object of
+    the document exists already, NotFoundError when the selection fits nothing, HostError when what
+    is to be restored cannot be written down. A dry run writes down and serves nothing.
+    """
+    options = options or Options()
+    wanted = options.selection.of(document, lio)
+    before = unrestored.read(lio.kernel.run_dir)
+    began = before.begun if before is not None and before.interrupted else ()
+    everything = not options.selection
+    if options.clear_existing:
+        exports = options.selection.exports(lio)
+        wanted = merged(wanted, exports)
+        kept = None if everything else before
+        phase = CLEARING if everything else RESTORING
+    else:
+        _refuse_conflicts(lio, wanted, began)
+        exports, kept, phase = {}, before, RESTORING
+    pending = _begin(source, phase, wanted, kept)
+    journal = Journal(lio.kernel.run_dir, pending, dry_run=lio.dry_run)
+    if options.clear_existing and everything:
+        clear(lio)
+        journal.add(phase=RESTORING)
+    elif options.clear_existing:
+        clear_part(lio, options.selection)
+    existing = bool(began) or bool(exports)
+    run = _Run(lio, journal, serving or Serving(), options, existing=existing)
+    return run.run(wanted, kept)
+
+
+def retry(
+    lio: Lio,
+    *,
+    serving: Serving | None = None,
+    progress: Progress | None = None,
+    abort_on_error: bool = False,
+) -> Report:
+    """Try what is not restored, and nothing else.
+
+    A restore that was interrupted while it removed what ran before removes the rest first. Raises
+    DocumentError or HostError when the list cannot be read.
+    """
+    pending = unrestored.read(lio.kernel.run_dir)
+    if pending is None:
+        return Report()
+    options = Options(progress=progress, abort_on_error=abort_on_error)
+    phase = CLEARING if pending.phase == CLEARING else RESTORING
+    # Until each was tried, it stays for its old reason.
+    journal = Journal(lio.kernel.run_dir, pending._replace(phase=phase), dry_run=lio.dry_run)
+    if phase == CLEARING:
+        clear(lio)
+        journal.add(phase=RESTORING)
+    run = _Run(lio, journal, serving or Serving(), options, existing=True)
+    return run.run(pending.document, None)
+
+
+def forget(lio: Lio, paths: list[str]) -> list[str]:
+    """Give up objects that are not restored, and what belongs to them; return their paths.
+
+    Every one for no path at all. Raises DocumentError or HostError.
+    """
+    from lioshell.config.pending import without
+
+    pending = unrestored.read(lio.kernel.run_dir)
+    if pending is None:
+        return []
+    everything = pending._replace(document={}, objects=())
+    left = without(pending, paths) if paths else everything
+    if left.interrupted and is_empty(left.document):
+        left = left._replace(phase=unrestored.ENDED)
+    unrestored.remember(lio.kernel.run_dir, left)
+    gone = {one.path for one in pending.objects} - {one.path for one in left.objects}
+    return [one.path for one in pending.objects if one.path in gone]
+
+
+def _begin(source: str, phase: str, wanted: Document, kept: Pending | None) -> Pending:
+    """Return what is pending before the first change: all that is wanted, and what was before."""
+    if kept is None:
+        return Pending(source, phase, wanted, ())
+    return Pending(source, phase, merged(wanted, kept.document), kept.objects)
+
+
+class _Run:
+    """One pass over a document."""
+
+    def __init__(
+        self, lio: Lio, journal: Journal, serving: Serving, options: Options, *, existing: bool
+    ) -> None:
+        self._lio = lio
+        self._journal = journal
+        self._serving = Serving(is_ours=serving.is_ours) if lio.dry_run else serving
+        self._options = options
+        self._existing = existing
+
+    def run(self, wanted: Document, kept: Pending | None) -> Report:
+        """Restore; what was not restored before stays so, unless it is wanted now."""
+        attempts = Attempts(
+            self._journal,
+            count(wanted),
+            progress=self._options.progress,
+            abort_on_error=self._options.abort_on_error,
+        )
+        targets = TargetRestore(
+            self._lio, attempts, may_link=self._serving.may_link, existing=self._existing
+        )
+        if self._existing:
+            remove_empty_hbas(self._lio)
+        with self._lio.surveyed():
+            for section, item in objects(wanted):
+                path = tree_path(section, item)
+                with attempts.attempt(path, {section: [item]}):
+                    if section == "storage_objects":
+                        self._storage_object(item, attempts)
+                    elif section == "fabric_modules":
+                        _restore_fabric(self._lio, item)
+                    else:
+                        targets.run(item)
+                attempts.done(path)
+        left, old = ({}, []) if kept is None else _still_missing(kept, wanted)
+        attempts.left = merged(attempts.left, left)
+        attempts.end(old)
+        return attempts.report
+
+    def _storage_object(self, item: Item, attempts: Attempts) -> None:
+        restore_storage_object(
+            self._lio,
+            item,
+            attempts,
+            serve=self._serving.serve,
+            is_ours=self._serving.is_ours,
+            existing=self._existing,
         )
 
 
-def _restore_discovery(lio: Lio, item: dict[str, Any]) -> None:
+def _still_missing(kept: Pending, wanted: Document) -> tuple[Document, list[unrestored.Unrestored]]:
+    """Return what was not restored before, without the objects that this restore tried again."""
+    from lioshell.config.pending import without
+
+    left = without(kept, [tree_path(section, item) for section, item in objects(wanted)])
+    return left.document, list(left.objects)
+
+
+def count(document: Document) -> int:
+    """Return how many attempts a document takes."""
+    total = sum(len(entries(document, section)) for section in SECTIONS)
+    for target in entries(document, "targets"):
+        for tpg in entries(target, "tpgs"):
+            acls = entries(tpg, "node_acls")
+            total += 1 + len(entries(tpg, "luns")) + len(entries(tpg, "portals")) + len(acls)
+            total += sum(len(entries(acl, "mapped_luns")) for acl in acls)
+    return total
+
+
+def _refuse_conflicts(lio: Lio, document: Document, began: Collection[str]) -> None:
+    """Raise ConflictError for objects that exist, but for those of an interrupted restore."""
+    existing = []
+    with lio.surveyed():
+        for item in entries(document, "storage_objects"):
+            plugin, name = item.get("plugin"), item.get("name")
+            known = plugin in lio.specs.backstore_names() and isinstance(name, str)
+            if known and tree_path("storage_objects", item) not in began:
+                with contextlib.suppress(LioshellError):  # not there: the good case
+                    existing.append(find_storage_object(lio, str(plugin), str(name)).tree_path)
+    for item in entries(document, "targets"):
+        fabric, wwn = item.get("fabric"), item.get("wwn")
+        if (
+            fabric not in lio.specs.fabric_names()
+            or not isinstance(wwn, str)
+            or wwn.strip(".") == ""
+        ):
+            continue
+        spec = lio.specs.fabric(str(fabric))
+        if "/" in wwn:
+            continue
+        if tree_path("targets", item) not in began and lio.configfs.is_dir(
+            Target(lio, spec, wwn).path
+        ):
+            existing.append(f"/{fabric}/{wwn}")
+    if existing:
+        raise ConflictError(
+            f"These exist already: {names(existing)}",
+            hint="Delete them, or remove everything first with clear_existing=true; "
+            "what the last restore left out is tried again with: restoreconfig --retry",
+        )
+
+
+def _restore_fabric(lio: Lio, item: Item) -> None:
+    """Restore what belongs to a whole fabric: its discovery credentials, the CPUs it may use."""
     name = item["name"]
     if name not in lio.specs.fabric_names():
         raise DocumentError(f"There is no fabric {name}", hint="Add a spec for it.")
+    fabric = Fabric(lio, lio.specs.fabric(name))
     values = {
         key.removeprefix("discovery_"): str(value)
         for key, value in item.items()
@@ -155,4 +286,11 @@ def _restore_discovery(lio: Lio, item: dict[str, Any]) -> None:
     if "discovery_enable_auth" in item:
         values["enable"] = str(int(bool(item["discovery_enable_auth"])))
     if values:
-        Fabric(lio, lio.specs.fabric(name)).discovery_auth().set_all(values)
+        fabric.discovery_auth().set_all(values)
+    cpus = item.get("cpus_allowed_list")
+    if cpus:
+        with lio.transaction():
+            lio.require_fabric(fabric.spec)
+            path = f"{fabric.path}/cpus_allowed_list"
+            if lio.configfs.read(path) != str(cpus):
+                lio.configfs.write(path, str(cpus))

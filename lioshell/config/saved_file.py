@@ -1,90 +1,149 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The file of a saved configuration: read whole and checked, written whole or not at all."""
+"""The file of a saved configuration: read whole and checked, written whole or not at all.
+
+A name that ends in .yaml or .yml is YAML (`lioshell.config.yaml_form`), any other one targetcli's
+JSON.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import tempfile
-from typing import Any
+import stat
+from typing import TYPE_CHECKING, Any
 
+from lioshell.config.additions import apart, together
+from lioshell.config.document import (
+    Document,
+    check,
+    names,
+    without_duplicates,
+)
+from lioshell.config.durable import write_whole
 from lioshell.errors import DocumentError, HostError, NotFoundError
 
-Document = dict[str, Any]
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-_SECTIONS = ("storage_objects", "fabric_modules", "targets")
-_UNRESTORED_SUFFIX = ".unrestored"
+__all__ = ["Document", "is_yaml", "keep_aside", "read", "write"]
+
 _UNREADABLE_SUFFIX = ".unreadable"
 
 
-def read(path: str) -> Document:
-    """Return a saved configuration in targetcli's format.
+def is_yaml(path: str) -> bool:
+    """Tell whether a file is YAML, by its name."""
+    return path.endswith((".yaml", ".yml"))
 
-    Raises NotFoundError, HostError (rights) or DocumentError (no JSON, not this format).
+
+def read(path: str, *, warn: Callable[[str], None] | None = None) -> Document:
+    """Return a saved configuration; objects that stand twice in it are taken as one.
+
+    `warn` is told what an administrator should know: secrets that others can read, another owner.
+    Raises NotFoundError, HostError (rights) or DocumentError (no such format, with the line).
     """
+    data = _bytes(path)
     try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise DocumentError(
+            f"{path} is no text (byte {error.start + 1})", hint="Restore another file.", path=path
+        ) from None
+    if is_yaml(path):
+        from lioshell.config import yaml_form
+
+        document = yaml_form.parse(text, path)
+    else:
+        document = together(check(_parse_json(text, path), path))
+    document, twice = without_duplicates(document)
+    if warn is not None:
+        if twice:
+            warn(f"{path}: these stand in it more than once, and are taken as one: {names(twice)}")
+        _look_at_rights(path, document, warn)
+    return document
+
+
+def _bytes(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
     except FileNotFoundError:
         raise NotFoundError(
             f"There is no saved configuration {path}",
             hint="Save one with: saveconfig",
             path=path,
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = os.strerror(error.errno or 0) if isinstance(error, OSError) else "no text"
-        raise HostError(f"{path} cannot be read: {reason}", hint="Check the file.") from error
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise DocumentError(
-            f"{path} is no JSON: {error}", hint="Restore another file, or mend this one."
+    except OSError as error:
+        raise HostError(
+            f"{path} cannot be read: {os.strerror(error.errno or 0)}",
+            hint="Check the file.",
+            path=path,
         ) from error
-    check(document, path)
-    assert isinstance(document, dict)
-    return document
 
 
-def check(document: object, path: str) -> None:
-    """Raise DocumentError unless a document has the shape of a saved configuration."""
-    if not isinstance(document, dict):
-        raise DocumentError(f"{path} holds no object", hint="Restore another file.")
-    for section in _SECTIONS:
-        items = document.get(section, [])
-        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-            raise DocumentError(
-                f"{path}: {section} is no list of objects", hint="Restore another file."
-            )
+def _parse_json(text: str, path: str) -> Any:
+    try:
+        return json.loads(text)
+    except RecursionError:
+        reason = "it is nested too deeply"
+    except ValueError as error:
+        reason = str(error)
+    if not text.strip():
+        reason = "it is empty"
+    raise DocumentError(
+        f"{path} is no JSON: {reason}",
+        hint="Restore another file (older versions are in the folder backup beside it), "
+        "or mend this one.",
+        path=path,
+    )
+
+
+def _look_at_rights(path: str, document: Document, warn: Callable[[str], None]) -> None:
+    status = os.stat(path)
+    if status.st_uid not in (0, os.geteuid()):
+        warn(f"{path} belongs to user {status.st_uid}, who can change what is restored at boot")
+    if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO) and has_secrets(document):
+        mode = stat.S_IMODE(status.st_mode)
+        warn(
+            f"{path} holds passwords, and others can read or write it ({mode:o}): chmod 600 {path}"
+        )
+
+
+def has_secrets(found: object) -> bool:
+    """Tell whether a document holds a password in plain text."""
+    if isinstance(found, dict):
+        return any(
+            (str(key).endswith("password") and isinstance(value, str) and bool(value))
+            or has_secrets(value)
+            for key, value in found.items()
+        )
+    return isinstance(found, list) and any(has_secrets(item) for item in found)
 
 
 def write(path: str, document: Document) -> bool:
-    """Write a saved configuration, and tell whether it differs from what was there.
+    """Write a saved configuration, and tell whether its bytes differ from what was there.
 
-    To a unique temporary file beside it (0600), fsync, rename, fsync of the folder: after a
-    power cut there is either the old file or the new one.
+    Raises HostError; what was there is there then.
     """
-    text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    folder = os.path.dirname(os.path.abspath(path))
     try:
-        with open(path, encoding="utf-8") as file:
-            if file.read() == text:
-                return False
-    except (OSError, UnicodeDecodeError, ValueError):
-        # Missing or unreadable: it is written anew, or the attempt below says why it cannot be.
-        pass
-    temporary = ""
-    try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=folder)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(folder)
+        if is_yaml(path):
+            from lioshell.config import yaml_form
+
+            data = yaml_form.text(path, document).encode()
+        else:
+            data = json_text(document).encode()
+        try:
+            with open(path, "rb") as file:
+                if file.read() == data:
+                    return False
+        except OSError:
+            # Missing or unreadable: it is written anew, or the attempt says why it cannot be.
+            pass
+        write_whole(path, data)
+        if is_yaml(path):
+            from lioshell.config import secret_store
+
+            secret_store.prune(path)
     except OSError as error:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
         raise HostError(
             f"{path} cannot be written: {os.strerror(error.errno or 0)}",
             hint="The saved configuration is as it was; check the space and the rights.",
@@ -93,13 +152,35 @@ def write(path: str, document: Document) -> bool:
     return True
 
 
-def keep_aside(path: str) -> None:
-    """Rename a file that is no saved configuration to `path`.unreadable before a save replaces it.
+def json_text(document: Document) -> str:
+    """Return a document as targetcli writes it: keys sorted, two spaces, a line break last."""
+    return json.dumps(apart(document), indent=2, sort_keys=True) + "\n"
 
-    Raises HostError.
-    """
+
+def close_to_others(path: str) -> None:
+    """Take a file's rights from others: it may hold passwords. Raises HostError."""
     try:
-        os.replace(path, path + _UNREADABLE_SUFFIX)
+        mode = stat.S_IMODE(os.stat(path).st_mode)
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            os.chmod(path, mode & stat.S_IRWXU)
+    except OSError as error:
+        raise HostError(
+            f"{path} cannot be closed to others: {os.strerror(error.errno or 0)}",
+            hint=f"Type: chmod 600 {path}",
+            path=path,
+        ) from error
+
+
+def keep_aside(path: str) -> str:
+    """Give a file that is no saved configuration a second name before a save replaces it.
+
+    Returns that name, `path`.unreadable or one with a number. Raises HostError.
+    """
+    aside, number = path + _UNREADABLE_SUFFIX, 1
+    while os.path.lexists(aside):
+        aside, number = f"{path}{_UNREADABLE_SUFFIX}.{number}", number + 1
+    try:
+        os.link(path, aside)
     except OSError as error:
         raise HostError(
             f"{path} is no saved configuration, and cannot be kept aside: "
@@ -107,42 +188,4 @@ def keep_aside(path: str) -> None:
             hint="Move it away, then save again.",
             path=path,
         ) from error
-
-
-def _sync_folder(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def unrestored(path: str) -> list[str]:
-    """Return what a restore of this file left out and what therefore a save would lose."""
-    try:
-        with open(path + _UNRESTORED_SUFFIX, encoding="utf-8") as file:
-            found = json.load(file)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except (OSError, ValueError) as error:
-        raise DocumentError(
-            f"{path}{_UNRESTORED_SUFFIX} cannot be read: {error}",
-            hint="It lists what the last restore left out; look at it, then remove it.",
-        ) from error
-    return [str(item) for item in found] if isinstance(found, list) else []
-
-
-def remember_unrestored(path: str, paths: list[str]) -> None:
-    """Keep the list of what a restore left out; an empty one forgets it."""
-    marker = path + _UNRESTORED_SUFFIX
-    try:
-        if paths:
-            with open(marker, "w", encoding="utf-8") as file:
-                json.dump(paths, file, indent=2)
-        elif os.path.exists(marker):
-            os.unlink(marker)
-    except OSError as error:
-        raise HostError(
-            f"{marker} cannot be written: {os.strerror(error.errno or 0)}",
-            hint="Do not save before the objects shown above are restored.",
-        ) from error
+    return aside

@@ -75,6 +75,10 @@ class _LazyUio:
         """Open and map a device."""
         return self._get().open(device)
 
+    def is_open(self, device: UioDevice) -> bool:
+        """Tell whether some process serves a device."""
+        return self._get().is_open(device)
+
     def watch(self) -> UioWatch:
         """Start watching for devices that appear or vanish."""
         return self._get().watch()

@@ -150,6 +150,9 @@ class UioPort(Protocol):
         Raises OSError: EBUSY when another process serves it, ENOENT when it has gone.
         """
 
+    def is_open(self, device: UioDevice) -> bool:
+        """Tell whether some process serves a device, without getting in its way."""
+
     def watch(self) -> UioWatch:
         """Start watching for devices that appear or vanish."""
 

@@ -257,6 +257,12 @@ class RealUio:
         except OSError:
             return False
 
+    def is_open(self, device: UioDevice) -> bool:
+        """Tell whether some process serves a device."""
+        from lioshell.kernel.device_users import is_open
+
+        return is_open(f"{self._dev_root}/{device.uio_name}")
+
     def watch(self) -> RealUioWatch:
         """Start watching for devices that appear or vanish."""
         return RealUioWatch()

@@ -44,17 +44,18 @@ def prepare_file(
     size_bytes: int | None,
     *,
     sparse: bool,
-    make: bool,
+    as_saved: bool = False,
 ) -> int:
     """Return the size in bytes of a backing file, which is made where it is missing.
 
-    `make` False refuses a missing file. Raises UsageError, NotFoundError, ConflictError (a link to
+    `as_saved` refuses a missing file and one that is smaller than `size_bytes`, and returns that.
+    Raises UsageError, NotFoundError, ConflictError (a link to
     nothing) or LioshellError (rights, space); the caller's transaction removes what was made.
     """
     try:
         status = os.stat(path)
     except FileNotFoundError:
-        if not make:
+        if as_saved:
             raise NotFoundError(
                 f"The backing file {path} is missing",
                 hint="Mount its file system or bring the file back, then restore again.",
@@ -86,7 +87,15 @@ def prepare_file(
             hint=f"Make it larger, as in: truncate -s 1G {path}",
             path=path,
         )
-    return status.st_size
+    if not as_saved or size_bytes is None:
+        return status.st_size
+    if status.st_size < size_bytes:
+        raise ConflictError(
+            f"{path} has {status.st_size} bytes, fewer than the {size_bytes} that were exported",
+            hint=f"Bring the right file back; or, if it may grow: truncate -s {size_bytes} {path}",
+            path=path,
+        )
+    return size_bytes
 
 
 def _make_file(

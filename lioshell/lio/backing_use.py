@@ -55,7 +55,7 @@ def _lasting_backing(storage_object: StorageObject) -> Backing | None:
         return NO_BACKING
     if not storage_object.enabled:
         return None
-    path = _backing_path(storage_object)
+    path = backing_path(storage_object)
     if not path:
         return NO_BACKING
     backing = backing_at(path)
@@ -63,7 +63,7 @@ def _lasting_backing(storage_object: StorageObject) -> Backing | None:
     return None if storage_object.plugin == "user" and not backing.numbers else backing
 
 
-def _backing_path(storage_object: StorageObject) -> str:
+def backing_path(storage_object: StorageObject) -> str:
     """Return the file or device behind an object, "" where it has none on this machine."""
     if storage_object.plugin in _ON_FILES:
         return storage_object.device
@@ -89,7 +89,7 @@ def refuse_second_use(lio: Lio, path: str) -> None:
 def standing_on(lio: Lio, path: str) -> StorageObject | None:
     """Return the storage object that stands on a file or device, by whatever name it has it."""
     for storage_object in _candidates(lio, path):
-        backing = _backing_path(storage_object)
+        backing = backing_path(storage_object)
         if backing and _is_same(backing, path):
             return storage_object
     return None
@@ -97,6 +97,9 @@ def standing_on(lio: Lio, path: str) -> StorageObject | None:
 
 def _candidates(lio: Lio, path: str) -> Iterable[StorageObject]:
     """Return the objects that may stand on a file or device."""
+    if lio.survey is not None:
+        yield from lio.survey.users_of(path)
+        return
     if _may_be_written(path):
         for plugin in (*_ON_FILES, "user"):
             yield from list_storage_objects(lio, plugin)

@@ -18,6 +18,7 @@ from lioshell.lio.backing_file import kernel_path, prepare_file
 from lioshell.lio.backing_use import learn, refuse_second_use, remember
 from lioshell.lio.backstores import StorageObject, known_storage_object
 from lioshell.lio.control_option import check_user_option, check_value
+from lioshell.lio.survey import HbaNumbers
 from lioshell.model.names import check_object_name
 from lioshell.model.sizes import check_block_multiple
 
@@ -41,15 +42,17 @@ def create_fileio(
     *,
     write_back: bool = True,
     sparse: bool = True,
+    aio: bool = False,
     wwn: str | None = None,
     model_alias: bool = True,
-    make_file: bool = True,
+    as_saved: bool = False,
 ) -> StorageObject:
     """Create a fileio object on a file or block device; a missing file is made.
 
     `size_bytes` counts for a file that is made; an existing file keeps its own size, as in
-    targetcli. `make_file` False (restore) refuses a missing file: its file system may only not be
-    mounted yet, and the kernel would make an empty one (target_core_file.c, O_CREAT).
+    targetcli. With `as_saved` (restore) it is exported with `size_bytes`, and a missing file, or
+    one that is smaller, is refused: its file system may only not be mounted yet, and the kernel
+    would make an empty one (target_core_file.c, O_CREAT).
     """
     path = kernel_path(file_or_dev)
     with lio.transaction() as steps:
@@ -60,7 +63,9 @@ def create_fileio(
         if device is not None:
             _require_unused(lio, path, in_use=device.in_use)
         else:
-            size_bytes = prepare_file(lio, steps, path, size_bytes, sparse=sparse, make=make_file)
+            size_bytes = prepare_file(
+                lio, steps, path, size_bytes, sparse=sparse, as_saved=as_saved
+            )
             control += f",fd_dev_size={size_bytes}"
         storage_object = _make(lio, steps, "fileio", name)
         base = storage_object.path
@@ -68,6 +73,8 @@ def create_fileio(
         if write_back:
             steps.write(f"{base}/attrib/emulate_write_cache", "1")
             steps.write(f"{base}/control", "fd_buffered_io=1")
+        if aio:
+            steps.write(f"{base}/control", "fd_async_io=1")
         steps.write(f"{base}/udev_path", path)
         _finish(steps, storage_object, wwn, model_alias=model_alias)
     if lio.dry_run:
@@ -212,9 +219,12 @@ def create_user(
 def _begin(lio: Lio, plugin: str, name: str) -> None:
     """Check the name, and load the module; nothing is changed in configfs."""
     check_object_name(name)
-    hbas = lio.index.hbas()
-    learn(lio, hbas)
-    existing = known_storage_object(lio, plugin, name, hbas)
+    if lio.survey is not None:
+        existing = lio.survey.find(plugin, name)
+    else:
+        hbas = lio.index.hbas()
+        learn(lio, hbas)
+        existing = known_storage_object(lio, plugin, name, hbas)
     if existing is not None:
         raise ConflictError(
             f"{existing.tree_path} exists already",
@@ -227,18 +237,16 @@ def _begin(lio: Lio, plugin: str, name: str) -> None:
 def _make(lio: Lio, steps: Transaction, plugin: str, name: str) -> StorageObject:
     """Make an HBA with an index that no kind of backstore uses, and the object in it."""
     prefix = lio.specs.backstore(plugin).hba_prefix
-    used = {hba.rpartition("_")[2] for hba in lio.index.hbas()}
-    index = 0
+    numbers = lio.survey.numbers if lio.survey is not None else HbaNumbers(lio.index.hbas())
     while True:
-        while str(index) in used:
-            index += 1
+        index = numbers.lowest_free()
         try:
             steps.mkdir(f"core/{prefix}_{index}")
         except KernelError as error:
             if error.errno != errno.EEXIST:
                 raise
             # Another process took the index after the listing.
-            used.add(str(index))
+            numbers.take(index)
             continue
         break
     storage_object = StorageObject(lio, plugin, f"{prefix}_{index}", name)
@@ -248,6 +256,8 @@ def _make(lio: Lio, steps: Transaction, plugin: str, name: str) -> StorageObject
 
 def _remembered(lio: Lio, storage_object: StorageObject) -> StorageObject:
     """Return a new object that the index knows; in what was its folder before may be another."""
+    if lio.survey is not None:
+        return storage_object
     remember(lio, storage_object.hba, lio.index.hbas())
     return storage_object
 
@@ -261,11 +271,12 @@ def _finish(
     serial_first: bool = False,
 ) -> None:
     base = storage_object.path
-    serial = wwn or str(uuid.uuid4())
-    if serial_first:
+    # "" is what a restore gives for an object that scripts made without a serial number.
+    serial = str(uuid.uuid4()) if wwn is None else wwn
+    if serial_first and serial:
         steps.write(f"{base}/wwn/vpd_unit_serial", serial)
     steps.write(f"{base}/enable", "1")
-    if not serial_first:
+    if serial and not serial_first:
         steps.write(f"{base}/wwn/vpd_unit_serial", serial)
     if model_alias:
         steps.write(f"{base}/attrib/emulate_model_alias", "1")

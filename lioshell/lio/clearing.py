@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lioshell.errors import KernelError, SpecError
-from lioshell.lio.backstores import list_storage_objects
+from lioshell.lio.backstores import list_hbas, list_storage_objects
 from lioshell.lio.fabrics import Fabric
 
 if TYPE_CHECKING:
@@ -34,8 +34,19 @@ def clear(lio: Lio) -> None:
         for plugin in lio.specs.backstore_names():
             for storage_object in list_storage_objects(lio, plugin):
                 storage_object.remove(steps)
+        steps.at_the_end(partial(remove_empty_hbas, lio))
         for fabric in fabrics:
             steps.at_the_end(partial(_release, fabric))
+
+
+def remove_empty_hbas(lio: Lio) -> None:
+    """Remove the HBA folders without an object, which scripts and killed commands leave."""
+    prefixes = [lio.specs.backstore(name).hba_prefix for name in lio.specs.backstore_names()]
+    for hba in list_hbas(lio):
+        if hba.rpartition("_")[0] in prefixes and not lio.configfs.folders(f"core/{hba}"):
+            # One that another process uses now harms nobody.
+            with contextlib.suppress(KernelError):
+                lio.configfs.rmdir(f"core/{hba}")
 
 
 def clear_discovery(fabric: Fabric) -> None:

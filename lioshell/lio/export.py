@@ -143,7 +143,7 @@ def _create(lio: Lio, path: str) -> StorageObject:
             hint="Unmount it and detach it first, or its file system is damaged.",
             path=path,
         )
-    return create_fileio(lio, name, path, None, make_file=False)
+    return create_fileio(lio, name, path, None, as_saved=True)
 
 
 def _free_name(lio: Lio, base: str) -> str:

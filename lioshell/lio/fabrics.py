@@ -11,7 +11,7 @@ from lioshell.errors import ConflictError, KernelError, NotFoundError, UsageErro
 from lioshell.lio.groups import ParameterGroup
 from lioshell.lio.tpgs import Tpg
 from lioshell.lio.wwns import configfs_wwn, found_wwns, is_listed, tree_wwn
-from lioshell.model.names import generate_wwn, normalise_wwn, numbered
+from lioshell.model.names import check_folder_name, generate_wwn, normalise_wwn, numbered
 
 if TYPE_CHECKING:
     from lioshell.lio.root import Lio
@@ -82,13 +82,18 @@ class Fabric:
             and self._lio.configfs.read(path) == "1"
         )
 
-    def create_target(self, wwn: str | None = None) -> Target:
+    def create_target(self, wwn: str | None = None, *, exact: bool = False) -> Target:
         """Create a target; a WWN is made up where none is given.
+
+        `exact` (restore) takes any name that a folder can have: scripts make such targets too.
 
         Fabrics without the feature `tpgts` get their only TPG with it, and fabrics with `nexus`
         its nexus. Raises UsageError for a WWN of another type, ConflictError for one in use.
         """
-        wwn = normalise_wwn(wwn or self._new_wwn(), self.spec.wwn_types)
+        if exact:
+            wwn = check_folder_name(wwn)
+        else:
+            wwn = normalise_wwn(wwn or self._new_wwn(), self.spec.wwn_types)
         target = Target(self._lio, self.spec, wwn)
         with self._lio.transaction() as steps:
             self._lio.require_fabric(self.spec)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lioshell.kernel.ports import ConfigfsPort, Kernel
+    from lioshell.lio.survey import Survey
     from lioshell.specs import FabricSpec, Specs
 
 
@@ -28,6 +29,8 @@ class Lio:
         self.freed_devices: set[str] = set()
         """Devices that a dry run would have given up by now."""
         self.index = ObjectIndex(kernel.configfs, kernel.run_dir, keep=not dry_run)
+        self.survey: Survey | None = None
+        """What storage objects there are, where many steps ask for it (`surveyed`)."""
         self._running: list[Transaction] = []
 
     @property
@@ -48,6 +51,20 @@ class Lio:
                 yield steps
         finally:
             self._running.pop()
+
+    @contextlib.contextmanager
+    def surveyed(self) -> Iterator[Survey]:
+        """Return a context in which the storage objects are looked at once, and not for each step.
+
+        Nobody else may create or delete any meanwhile.
+        """
+        from lioshell.lio.survey import Survey
+
+        self.survey = Survey(self)
+        try:
+            yield self.survey
+        finally:
+            self.survey = None
 
     def require_fabric(self, spec: FabricSpec) -> None:
         """Make a fabric's folder: load its module, and mkdir it, as a step where one is running.

@@ -11,7 +11,7 @@ from lioshell.lio.groups import ParameterGroup
 from lioshell.lio.luns import Lun
 from lioshell.lio.portals import Portal, configfs_name
 from lioshell.lio.wwns import configfs_wwn, tree_wwn
-from lioshell.model.names import normalise_wwn, numbered
+from lioshell.model.names import check_folder_name, normalise_wwn, numbered
 
 if TYPE_CHECKING:
     from lioshell.lio.backstores import StorageObject
@@ -168,12 +168,15 @@ class Tpg:
             )
         return acl
 
-    def create_acl(self, wwn: str, *, add_mapped: bool = True) -> tuple[NodeAcl, list[int]]:
+    def create_acl(
+        self, wwn: str, *, add_mapped: bool = True, exact: bool = False
+    ) -> tuple[NodeAcl, list[int]]:
         """Let an initiator in; with `add_mapped`, map every LUN under its own number.
 
+        `exact` (restore) takes any name that a folder can have: scripts make such ACLs too.
         Returns the ACL and the mapped LUNs made.
         """
-        wwn = normalise_wwn(wwn, self.spec.wwn_types)
+        wwn = check_folder_name(wwn) if exact else normalise_wwn(wwn, self.spec.wwn_types)
         acl = NodeAcl(self._lio, self.spec, self.path, wwn)
         if self._lio.configfs.is_dir(acl.path):
             raise ConflictError(f"The ACL {wwn} exists already", path=acl.path)

@@ -86,6 +86,13 @@ def generate_wwn(kind: str, hostname: str, machine: str) -> str:
     raise UsageError(f"No WWN of type {kind!r} can be made up", hint="Give the WWN.")
 
 
+def check_folder_name(name: object) -> str:
+    """Return a name if it can be one folder of configfs, and is no way out of its own."""
+    if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise UsageError(f"{name!r} is no name", hint="Give a name without a slash.")
+    return name
+
+
 def check_object_name(name: str) -> str:
     """Return a storage object's name if configfs and the kernel's tools can hold it."""
     if not name or name in (".", ".."):

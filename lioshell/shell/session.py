@@ -379,4 +379,6 @@ def _arguments(
 
 def _only_reads(command: str, positional: Sequence[str], named: Mapping[str, str]) -> bool:
     """Tell whether a command changes nothing of the target: it needs neither root nor the lock."""
+    if command == "unrestored":
+        return "forget" not in (*positional[:1], named.get("action"))
     return command in _READING or (command == "set" and (not named or GLOBAL in positional[:1]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import re
 from typing import Any
 
@@ -71,31 +70,53 @@ def test_a_missing_backing_file_is_reported_and_not_made_again(cli, saved, tmp_p
     assert "mapped_lun1 " in listed
 
 
-def test_the_next_save_is_refused_until_it_is_restored(cli, saved, tmp_path):
+def test_a_save_carries_it_over_until_it_is_restored(cli, saved, tmp_path):
     (tmp_path / "f0.img").rename(tmp_path / "away.img")
     restore(cli, saved)
-    text = cli.saveconfig.read_text()
-    refused = cli("saveconfig")
+    result = cli("saveconfig")
 
-    assert refused.code == 3
-    assert "/backstores/fileio/f0" in refused.err
-    assert "--yes" in refused.err
-    assert cli.saveconfig.read_text() == text
+    assert result.code == 0
+    assert "carried over, as it is not restored: /backstores/fileio/f0: " in result.err
+    document = json.loads(cli.saveconfig.read_text())
+    marks = document.pop("lioshell")["not_restored"]
+    assert document == saved
+    assert "/backstores/fileio/f0" in [mark["path"] for mark in marks]
 
     (tmp_path / "away.img").rename(tmp_path / "f0.img")
-    assert cli("restoreconfig", "clear_existing=true").code == 0
+    assert cli("restoreconfig", "--retry").code == 0
     assert cli("saveconfig").code == 0
     assert json.loads(cli.saveconfig.read_text()) == saved
-    assert os.listdir(cli.saveconfig.parent) == ["saveconfig.json"]
 
 
-def test_yes_saves_without_it(cli, saved, tmp_path):
+@pytest.mark.parametrize("words", [("restoreconfig", "retry=true"), ("restoreconfig", "--retry")])
+def test_a_retry_takes_only_what_failed(cli, saved, tmp_path, words):
+    (tmp_path / "f0.img").rename(tmp_path / "away.img")
+    restore(cli, saved)
+    assert cli(*words).code == 1
+    before = {path for path in cli.tree() if "/rd_mcp_" in path}
+    (tmp_path / "away.img").rename(tmp_path / "f0.img")
+
+    assert cli(*words).code == 0
+    assert {path for path in cli.tree() if "/rd_mcp_" in path} == before
+    assert "Everything is restored already" in cli(*words).out
+    assert cli("unrestored", "-o", "json").code == 2
+    assert cli("-o", "json", "unrestored").json["result"] == []
+
+
+def test_to_forget_what_failed_is_a_command_of_its_own(cli, saved, tmp_path):
     (tmp_path / "f0.img").unlink()
     restore(cli, saved)
+    listed = cli("-o", "json", "unrestored").json["result"]
+    assert listed[0]["PATH"] == "/backstores/fileio/f0"
+    assert cli("unrestored", "forget", "/backstores/fileio/nothing").code == 3
+    assert cli("unrestored", "forget").code == 2
 
-    assert cli("-y", "saveconfig").code == 0
-    assert "f0.img" not in cli.saveconfig.read_text()
+    assert cli("unrestored", "forget", "/backstores/fileio/f0").code == 0
+    assert len(cli("-o", "json", "unrestored").json["result"]) == len(listed) - 1
+    assert cli("unrestored", "forget", "all").code == 0
     assert cli("saveconfig").code == 0
+    assert "f0.img" not in cli.saveconfig.read_text()
+    assert "lioshell" not in json.loads(cli.saveconfig.read_text())
 
 
 def test_a_save_to_another_file_is_not_concerned(cli, saved, tmp_path):
@@ -120,28 +141,44 @@ def test_an_interrupted_restore_is_remembered(cli, saved):
     kernel = cli.kernel(Interrupts())
     cli.ok(f"/iscsi delete {IQN}", "/backstores/fileio delete f0", "/backstores/ramdisk delete r0")
     assert cli("restoreconfig", kernel=kernel).code == 130
-    refused = cli("saveconfig")
+    result = cli("saveconfig")
 
-    assert refused.code == 3
-    assert f"/iscsi/{IQN}" in refused.err
-    assert "/backstores/ramdisk/r0" not in refused.err
+    assert result.code == 0
+    assert f"/iscsi/{IQN}: the restore was interrupted" in result.err
+    assert "/backstores/ramdisk/r0" not in result.err
+    assert cli("restoreconfig").code == 0
+    assert cli("saveconfig").code == 0
+    assert json.loads(cli.saveconfig.read_text()) == saved
 
 
-def test_a_file_in_a_folder_that_cannot_be_written(cli, saved, tmp_path, monkeypatch):
-    """What failed is told although it cannot be remembered."""
-    from lioshell.config import saved_file
+def test_what_failed_is_told_although_it_cannot_be_remembered(cli, saved, tmp_path, monkeypatch):
+    from lioshell.config import attempts
     from lioshell.errors import HostError
 
-    def refuse(path: str, paths: list[str]) -> None:
-        raise HostError(f"{path} cannot be written", hint="Look.")
+    def refuse(run_dir: str, pending: object) -> None:
+        if pending.phase == "ended":
+            raise HostError("it cannot be written", hint="Look.", path=run_dir)
 
     (tmp_path / "f0.img").unlink()
-    monkeypatch.setattr(saved_file, "remember_unrestored", refuse)
+    monkeypatch.setattr(attempts, "remember", refuse)
     result = restore(cli, saved)
 
     assert result.code == 1
     assert "/backstores/fileio/f0" in failures(result)
-    assert str(cli.saveconfig) in failures(result)
+    assert str(cli.sim / "run") in failures(result)
+
+
+def test_nothing_is_removed_when_nothing_can_be_remembered(cli, saved, monkeypatch):
+    from lioshell.config import attempts
+    from lioshell.errors import HostError
+
+    def refuse(run_dir: str, pending: object) -> None:
+        raise HostError("it cannot be written", hint="Look.", path=run_dir)
+
+    before = cli.tree()
+    monkeypatch.setattr(attempts, "remember", refuse)
+    assert restore(cli, saved).code == 6
+    assert cli.tree() == before
 
 
 # A document of another kernel, or of somebody's own hands
@@ -226,7 +263,7 @@ MALFORMED = [
     (("targets", 0, "tpgs", 0, "portals", 0, "port"), None),
     (("targets", 0, "tpgs", 0, "portals", 0, "port"), 0),
     (("targets", 0, "tpgs", 0, "node_acls", 0, "node_wwn"), None),
-    (("targets", 0, "tpgs", 0, "node_acls", 0, "node_wwn"), "nobody"),
+    (("targets", 0, "tpgs", 0, "node_acls", 0, "node_wwn"), "no/body"),
     (("targets", 0, "tpgs", 0, "node_acls", 0, "mapped_luns", 0, "tpg_lun"), 9),
     (("targets", 0, "tpgs", 0, "node_acls", 0, "mapped_luns", 0, "index"), None),
     (("fabric_modules",), [{}]),
@@ -271,7 +308,7 @@ def test_an_entry_of_a_fabric_that_says_nothing_is_no_failure(cli, saved):
 
 
 def test_each_step_of_a_restore_fails_once(cli, saved):
-    """What cannot be made is named, what is made is whole, and the next save is refused."""
+    """What fails is named, what is made is whole, a save loses nothing, a retry mends it."""
     for number in range(1, 200):
         cli.ok(*(f"{path} delete {name}" for path, name in objects(cli)))
         faults = Faults(number)
@@ -282,7 +319,11 @@ def test_each_step_of_a_restore_fails_once(cli, saved):
         assert failures(result)
         assert "could not be undone" not in result.err
         assert half_made(cli) == []
-        assert cli("saveconfig").code == 3
+        assert cli("saveconfig").code == 0
+        carried = json.loads(cli.saveconfig.read_text())
+        assert carried.pop("lioshell")["not_restored"]
+        assert carried == saved, faults.operations[-1]
+        assert cli("restoreconfig", "--retry").code == 0
     assert result.code == 0
     assert number > 25
     assert cli("saveconfig").code == 0

@@ -290,6 +290,14 @@ class SimUio:
             os.close(fd)
             raise
 
+    def is_open(self, device: UioDevice) -> bool:
+        """Tell whether some process serves a device."""
+        try:
+            self.open(device).close()
+        except OSError as error:
+            return error.errno == errno.EBUSY
+        return False
+
     def watch(self) -> SimUioWatch:
         """Start watching for devices that appear or vanish."""
         from lioshell.kernel.sim.uevent import SimUioWatch

@@ -3,9 +3,8 @@ import json
 
 import pytest
 
-from lioshell.config import saved_file
+from lioshell.config.restore import forget, restore
 from lioshell.config.save import dump, save
-from lioshell.errors import ConflictError
 from lioshell.lio import backstore_create as create
 from lioshell.lio.fabrics import Fabric
 
@@ -116,10 +115,22 @@ def test_a_fabric_in_use_without_anything_to_say(lio, tpg):
 
 def test_saving_changes_nothing_when_nothing_has_changed(lio, tmp_path):
     path = str(tmp_path / "saveconfig.json")
-    assert save(lio, path)
-    assert not save(lio, path)
+    assert save(lio, path).changed
+    assert not save(lio, path).changed
     create.create_ramdisk(lio, "disk1", 4096)
-    assert save(lio, path)
+    assert save(lio, path).changed
+
+
+def test_an_order_of_another_tool_is_no_change(lio, tpg, tmp_path):
+    path = tmp_path / "saveconfig.json"
+    for name in ("disk1", "disk2"):
+        create.create_ramdisk(lio, name, 4096)
+    save(lio, str(path))
+    document = json.loads(path.read_text())
+    document["storage_objects"].reverse()
+    path.write_text(json.dumps(document))
+    assert not save(lio, str(path)).changed
+    assert json.loads(path.read_text()) == document
 
 
 def test_sections_of_others_are_kept_and_ours_are_not(lio, tmp_path):
@@ -137,15 +148,24 @@ def test_a_broken_file_is_replaced(lio, tmp_path, text):
     assert json.loads(path.read_text()) == EMPTY
 
 
-def test_what_a_restore_left_out_is_not_lost_by_a_save(lio, tmp_path):
-    path = str(tmp_path / "saveconfig.json")
-    saved_file.write(path, {**EMPTY, "targets": [{"wwn": "x"}]})
-    saved_file.remember_unrestored(path, [f"/backstores/fileio/f{n}" for n in range(7)])
-    with pytest.raises(ConflictError) as caught:
-        save(lio, path)
-    assert "/backstores/fileio/f4, ..." in caught.value.message
-    assert saved_file.read(path)["targets"] == [{"wwn": "x"}]
+def test_what_a_restore_left_out_is_carried_over(lio, tmp_path):
+    path = tmp_path / "saveconfig.json"
+    item = {"name": "f1", "plugin": "fileio", "dev": str(tmp_path / "none"), "size": 4096}
+    restore(lio, {"storage_objects": [item]})
+    create.create_ramdisk(lio, "disk1", 4096)
 
-    assert save(lio, path, force=True)
-    assert saved_file.read(path)["targets"] == []
-    assert not save(lio, path)
+    saved = save(lio, str(path))
+    assert [one.path for one in saved.carried] == ["/backstores/fileio/f1"]
+    document = json.loads(path.read_text())
+    assert [o["name"] for o in document["storage_objects"]] == ["f1", "disk1"]
+    assert document["storage_objects"][0] == item
+    (mark,) = document["lioshell"]["not_restored"]
+    assert mark["path"] == "/backstores/fileio/f1"
+    assert "is missing" in mark["reason"]
+    assert not save(lio, str(path)).changed
+
+    assert forget(lio, ["/backstores/fileio/f1"]) == ["/backstores/fileio/f1"]
+    assert save(lio, str(path)).changed
+    document = json.loads(path.read_text())
+    assert [o["name"] for o in document["storage_objects"]] == ["disk1"]
+    assert "lioshell" not in document

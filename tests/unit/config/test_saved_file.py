@@ -59,20 +59,3 @@ def test_what_is_no_saved_configuration(tmp_path, text):
     path.write_text(text)
     with pytest.raises(DocumentError):
         saved_file.read(str(path))
-
-
-def test_what_was_left_out_is_remembered_until_it_is_forgotten(tmp_path):
-    path = str(tmp_path / "saveconfig.json")
-
-    assert saved_file.unrestored(path) == []
-    saved_file.remember_unrestored(path, ["/backstores/fileio/a"])
-    assert saved_file.unrestored(path) == ["/backstores/fileio/a"]
-    saved_file.remember_unrestored(path, [])
-    assert saved_file.unrestored(path) == []
-
-
-def test_unknown_text_in_the_list_of_what_was_left_out_is_no_reason_to_forget_it(tmp_path):
-    path = str(tmp_path / "saveconfig.json")
-    (tmp_path / "saveconfig.json.unrestored").write_text("{")
-    with pytest.raises(DocumentError):
-        saved_file.unrestored(path)

@@ -52,7 +52,7 @@ def test_fileio_makes_a_missing_file_for_its_owner_alone(lio, tmp_path):
 
 def test_fileio_of_a_restore_makes_no_file(lio, tmp_path):
     with pytest.raises(NotFoundError):
-        create.create_fileio(lio, "disk1", str(tmp_path / "none"), SIZE_BYTES, make_file=False)
+        create.create_fileio(lio, "disk1", str(tmp_path / "none"), SIZE_BYTES, as_saved=True)
     assert os.listdir(tmp_path) == ["sim"]
 
 

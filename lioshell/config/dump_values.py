@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Values of configfs as they are saved: what can be read and written, numbers as numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lioshell.errors import KernelError
+
+if TYPE_CHECKING:
+    from lioshell.lio.groups import ParameterGroup
+    from lioshell.lio.root import Lio
+
+_CREDENTIALS = ("userid", "password", "mutual_userid", "mutual_password")
+
+
+def attributes(lio: Lio, folder: str) -> dict[str, int | str]:
+    """Return every attribute that can be read and written: the unknown ones too."""
+    return {name: number(text) for name, text in texts(lio, folder).items()}
+
+
+def texts(lio: Lio, folder: str) -> dict[str, str]:
+    """Return the attributes of a folder as texts; none where there is no such folder."""
+    values: dict[str, str] = {}
+    try:
+        names = sorted(lio.configfs.listdir(folder))
+    except KernelError:
+        # Not every fabric has every folder; another program may have deleted it just now.
+        return values
+    for name in names:
+        path = f"{folder}/{name}"
+        try:
+            if lio.configfs.is_writable(path):
+                values[name] = lio.configfs.read(path)
+        except KernelError as error:
+            # Some attributes can only be written (drivers/target, *_store without *_show).
+            if error.operation not in ("read", "stat"):
+                raise
+    return values
+
+
+def number(text: str) -> int | str:
+    """Return a number where writing it gives the same text again."""
+    digits = text.removeprefix("-")
+    is_number = digits.isascii() and digits.isdigit() and str(int(text)) == text
+    return int(text) if is_number else text
+
+
+def text_of(lio: Lio, path: str) -> str:
+    """Return one attribute, "" where this kernel does not have it or does not show it."""
+    try:
+        return lio.configfs.read(path) if lio.configfs.exists(path) else ""
+    except KernelError:
+        return ""
+
+
+def credentials(group: ParameterGroup, prefix: str) -> dict[str, str]:
+    """Return the CHAP users and passwords that are set."""
+    values = {}
+    for name in _CREDENTIALS:
+        value = group.get(name, reveal=True)
+        if value:
+            values[prefix + name] = value
+    return values

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write a file whole or not at all: after a power cut it is the old one or the new one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """Replace a file, for its owner alone (0600); raises OSError, and then the old one is there.
+
+    To a unique temporary file beside it, fsync, rename, fsync of the folder. The owner of a file
+    that is replaced stays its owner where this process may give files away.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    os.makedirs(folder, mode=0o755, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    sync_folder(folder)
+
+
+def sync_folder(folder: str) -> None:
+    """Have the names in a folder on the disk; raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
