@@ -186,9 +186,17 @@ def remove_group(steps: Transaction, group: AluaGroup) -> None:
     number = group.get("tg_pt_gp_id")
     group.keep(steps)
     if number:
-        path = f"{group.folder}/tg_pt_gp_id"
-        steps.on_failure(f"restore {path}", partial(group.lio.configfs.write, path, number))
+        steps.on_failure(f"restore {group.folder}", partial(_number_again, group, number))
     steps.rmdir(group.folder)
+
+
+def _number_again(group: AluaGroup, number: str) -> None:
+    """Give a group that was made again its number, which can be set once.
+
+    target_core_alua.c, core_alua_set_tg_pt_gp_id; a group that was never removed has it.
+    """
+    if group.get("tg_pt_gp_id") != number:
+        group.lio.configfs.write(f"{group.folder}/tg_pt_gp_id", number)
 
 
 def _luns_of(storage_object: StorageObject) -> Iterator[Lun]:

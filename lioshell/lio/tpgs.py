@@ -53,7 +53,8 @@ class Tpg:
     def set_enabled(self, enabled: bool) -> None:
         """Switch the TPG on or off; writes nothing where it is so already."""
         if self.has_enable and self.enabled != enabled:
-            self._lio.configfs.write(f"{self.path}/enable", str(int(enabled)))
+            with self._lio.transaction() as steps:
+                steps.change(f"{self.path}/enable", str(int(enabled)))
 
     @property
     def nexus(self) -> str | None:
@@ -217,7 +218,6 @@ class Tpg:
     def remove(self, steps: Transaction) -> None:
         """Remove the TPG as a part of a running transaction."""
         if self.has_enable and self.enabled:
-            steps.on_failure(f"enable {self.path}", lambda: self.set_enabled(True))
             self.set_enabled(False)
         for group in ("param", "auth", "attrib"):
             steps.keep(f"{self.path}/{group}")

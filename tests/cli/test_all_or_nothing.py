@@ -27,6 +27,7 @@ NAA = "naa.5001405a1b2c3d4e"
 INITIATOR = "iqn.1994-05.com.redhat:client1"
 TPG = f"/iscsi/{IQN}/tpg1"
 ACL = f"{TPG}/acls/{INITIATOR}"
+GROUP = "/backstores/ramdisk/r0/alua/standby"
 AUTH = "userid=me password=sesame1 mutual_userid=you mutual_password=sesame2"
 
 PREPARED = (
@@ -38,6 +39,10 @@ PREPARED = (
     f"{TPG}/acls create {INITIATOR}",
     f"{TPG}/acls create {INITIATOR}2 add_mapped_luns=false",
     f"/loopback create {NAA}",
+    f"/iscsi/{IQN} create 3",
+    f"/iscsi/{IQN}/tpg3/portals delete ::0",
+    f"/iscsi/{IQN}/tpg3 disable",
+    "/backstores/ramdisk/r0/alua create standby 20",
 )
 
 # FILE exists, NEW does not; the number is how many operations a command has at the least.
@@ -66,6 +71,16 @@ COMMANDS = {
         3,
         "/backstores/ramdisk/r3 set attribute emulate_tas=0 emulate_write_cache=1 block_size=4096",
     ),
+    "switch on": (1, f"/iscsi/{IQN}/tpg3 enable"),
+    "switch off": (1, f"{TPG} disable"),
+    "alua group": (2, "/backstores/ramdisk/r1/alua create ao 10"),
+    "alua parameters": (
+        3,
+        f"{GROUP} set alua alua_access_state=2 preferred=1 nonop_delay_msecs=200",
+    ),
+    "lun's alua": (2, f"{TPG}/luns/lun0 set alua alua_tg_pt_gp_name=standby alua_tg_pt_status=1"),
+    "acl attributes": (2, f"{ACL} set attribute dataout_timeout=9 nopin_timeout=20"),
+    "loopback attribute": (1, f"/loopback/{NAA} set attribute fabric_prot_type=1"),
     "tpg auth": (4, f"{TPG} set auth {AUTH}"),
     "acl auth": (4, f"{ACL} set auth {AUTH}"),
     "discovery auth": (5, f"/iscsi set discovery_auth {AUTH} enable=1"),

@@ -32,6 +32,8 @@ PREPARED = (
     f"{TPG}/acls create {INITIATOR}2",
     f"/loopback create {NAA}",
     f"/loopback/{NAA}/luns create /backstores/ramdisk/r0",
+    "/backstores/ramdisk/r0/alua create standby 20",
+    f"{TPG}/luns/lun0 set alua alua_tg_pt_gp_name=standby",
 )
 COMMANDS = {
     "iscsi target": (16, f"/iscsi delete {IQN}"),
@@ -42,6 +44,7 @@ COMMANDS = {
     "acl": (5, f"{TPG}/acls delete {INITIATOR}"),
     "mapped lun": (2, f"{ACL} delete 4"),
     "portals": (2, f"{TPG}/portals delete *"),
+    "alua group": (1, "/backstores/ramdisk/r0/alua delete standby"),
     "storage object": (9, "/backstores/ramdisk delete r0"),
 }
 every_removal = pytest.mark.parametrize(
@@ -80,3 +83,33 @@ def test_ctrl_c_before_each_step(ground, least):
         assert result.code == 130, result
         assert "Could not be undone" not in result.err
         ground.is_as_before()
+
+
+@pytest.mark.parametrize("command", ["clearconfig confirm=True"])
+def test_a_failure_of_each_step_of_clearconfig(ground, command):
+    """Until the first storage object has gone, which nothing brings back; it can be run again."""
+    for number in itertools.count(1):
+        faults = Faults(number, CODES[number % len(CODES)])
+        result = ground.run(faults)
+        if result.code == 0:
+            # An empty folder stays: that harms nobody.
+            step, path = faults.operations[number - 1]
+            assert (step, path.count("/") < 2) == ("rmdir", True)
+            break
+        assert result.code == 5, result
+        assert "Could not be undone" not in result.err
+        ground.is_as_before()
+    assert number > 20
+
+    total = len(faults.operations)
+    failed = []
+    for late in range(number, total + 1):
+        ground.cli.ok(*PREPARED)
+        faults = Faults(late)
+        result = ground.run(faults)
+        if result.code:
+            assert result.code == 5, result
+            failed.append(faults.operations[late - 1][1])
+        ground.cli.ok(command)
+        assert not any(path.startswith("target/core/rd_mcp_0/r") for path in ground.cli.tree())
+    assert any(path.startswith("core/") for path in failed)
