@@ -108,10 +108,13 @@ def parse_results(text: str) -> Iterator[TestResult]:
 
 
 @contextmanager
-def lun(guest: Guest, backstore: str) -> Iterator[None]:
-    """Export a backstore of `SIZE` as LUN 0 of a target that lets everybody in."""
+def lun(guest: Guest, backstore: str, *, served: bool = False) -> Iterator[None]:
+    """Export a backstore of `SIZE` as LUN 0 of a target that lets everybody in.
+
+    With `served` a service runs already.
+    """
     guest.run(f"mkdir -p {FOLDER} /etc/target/pr; mount -t tmpfs tmpfs {FOLDER}", check=True)
-    service = start_service(guest) if backstore == USER_FILE else None
+    service = start_service(guest) if backstore == USER_FILE and not served else None
     image = f"{FOLDER}/disk.img"
     lines = [
         f"/backstores/{backstore} create conformance {image} {SIZE}"
