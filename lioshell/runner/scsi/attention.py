@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from lioshell.runner.scsi.sense import check_condition
+from lioshell.runner.scsi.sense import UNIT_ATTENTION, check_condition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     Run = Callable[[Command], Response | Deferred]
 
-UNIT_ATTENTION: Final = 0x6
 CAPACITY_CHANGED: Final = check_condition(UNIT_ATTENTION, 0x2A, 0x09)
 
 # SPC-4 5.14: these are answered and leave the unit attention as it is. REPORT LUNS is the kernel's.
