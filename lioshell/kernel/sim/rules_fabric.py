@@ -150,13 +150,21 @@ def _tpg_group(spec: FabricSpec, rules: FabricRules) -> Group:
         attributes=attributes,
         groups={
             "lun": Group(make=make_lun, child=lambda _name: lun),
-            "np": Group(make=rules.make_portal, child=lambda _name: portal),
+            "np": Group(make=_portal_rule(spec, rules), child=lambda _name: portal),
             "acls": Group(make=rules.make_acl, child=lambda _name: acl),
             "attrib": _parameters(spec, rules, "tpg_attribute"),
             "auth": _parameters(spec, rules, "tpg_auth"),
             "param": _parameters(spec, rules, "tpg_parameter"),
         },
     )
+
+
+def _portal_rule(spec: FabricSpec, rules: FabricRules) -> Callable[[Simulation, str, str], Made]:
+    """Return what checks a portal: the module's own rule, or for one that no rule knows any."""
+    from lioshell.kernel.sim.rules_iscsi_portals import check_portal
+
+    is_own = type(rules).make_portal is not FabricRules.make_portal
+    return rules.make_portal if is_own or not spec.has("nps") else check_portal
 
 
 def _acl_group(spec: FabricSpec, rules: FabricRules) -> Group:

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from lioshell.errors import NotFoundError, SpecError
 from lioshell.lio.fabrics import Fabric
+from lioshell.lio.foreign import ForeignFolder, foreign_groups
 from lioshell.shell.nodes.export_command import ExportCommands
 from lioshell.shell.nodes.fabric_command import FabricCommand
 from lioshell.shell.nodes.saved_configuration import SavedConfigurationNode
@@ -29,7 +29,8 @@ class RootNode(
     def child_names(self) -> list[str]:
         """List backstores first, then the fabrics that this machine has something for."""
         names = self.lio.specs.fabric_names()
-        return ["backstores", *(name for name in names if self._is_listed(name))]
+        listed = [name for name in names if self._is_listed(name)]
+        return ["backstores", *sorted([*listed, *foreign_groups(self.lio)])]
 
     def _is_listed(self, fabric: str) -> bool:
         try:
@@ -50,8 +51,16 @@ class RootNode(
             return BackstoresNode(name, self, self.session)
         from lioshell.shell.nodes.fabric import FabricNode
 
-        with contextlib.suppress(NotFoundError):  # no fabric, and no node either
+        try:
             return FabricNode(self, self.session, self.lio.specs.fabric(name))
+        except (NotFoundError, SpecError) as error:
+            reason = error
+        if name in foreign_groups(self.lio):
+            from lioshell.shell.nodes.foreign import ForeignNode
+
+            return ForeignNode(name, self, self.session, ForeignFolder(self.lio, name))
+        if isinstance(reason, SpecError):
+            raise reason
         return None
 
     def logins(self) -> Iterable[Login]:

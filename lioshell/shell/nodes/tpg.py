@@ -61,7 +61,7 @@ class TpgCommands(SessionsCommand):
         if tpg.spec.has("acls_auth"):
             if tpg.attribute("authentication") == "0":
                 words.append("no-auth")
-            elif tpg.group("auth").get("userid"):
+            elif tpg.spec.has("tpg_auth") and tpg.group("auth").get("userid"):
                 words.append("tpg-auth")
             else:
                 words.append("auth per-acl")
