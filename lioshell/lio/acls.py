@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from lioshell.errors import ConflictError, NotFoundError
+from lioshell.errors import ConflictError, KernelError, NotFoundError
 from lioshell.lio.groups import ParameterGroup
 from lioshell.lio.wwns import configfs_wwn
 from lioshell.model.names import numbered
@@ -76,6 +76,20 @@ class NodeAcl:
         self.spec = spec
         self.wwn = wwn
         self.path = f"{tpg_path}/acls/{configfs_wwn(spec, wwn)}"
+
+    @property
+    def lio(self) -> Lio:
+        """The live configuration that it belongs to."""
+        return self._lio
+
+    @property
+    def tag(self) -> str:
+        """The word that makes several ACLs one, "" where there is none."""
+        try:
+            return self._lio.configfs.read(f"{self.path}/tag").strip()
+        except KernelError:
+            # Only iSCSI's have one.
+            return ""
 
     def group(self, name: str) -> ParameterGroup:
         """Return a group of the ACL: attribute, parameter or auth."""

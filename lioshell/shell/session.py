@@ -344,6 +344,14 @@ class Session:
         """Return what keeps a user: object from being served, "" where it is served."""
         return self.hosting.problem(storage_object.path)
 
+    def require_served_if_user(self, storage_object: StorageObject) -> None:
+        """Raise NotFoundError for a new LUN of a user: object that nobody serves.
+
+        A LUN is scanned while it is linked: somebody has to answer.
+        """
+        if storage_object.plugin == "user":
+            self.require_served(storage_object)
+
     def require_served(self, storage_object: StorageObject) -> None:
         """Raise UsageError where nobody would answer the commands of a new LUN."""
         problem = "" if self.lio.dry_run else self.runner_problem(storage_object)

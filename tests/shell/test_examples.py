@@ -69,6 +69,11 @@ CHANGING = (
     "export",
     "unexport",
     "fabric",
+    "tag",
+    "untag",
+    "enable_iser",
+    "enable_offload",
+    "changemedium",
 )
 
 

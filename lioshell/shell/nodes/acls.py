@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-""".../acls, an initiator, and the LUNs that are mapped for it."""
+""".../acls: the initiators that a TPG lets in, and the tags that make several of them one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from lioshell.errors import KernelError, NotFoundError
-from lioshell.model.names import numbered
+from lioshell.errors import NotFoundError
+from lioshell.lio import acl_tags
 from lioshell.shell.common_commands import ShellNode
 from lioshell.shell.node import by_number
-from lioshell.shell.nodes.luns import LunNode
-from lioshell.shell.nodes.storage_object import StorageObjectNode
-from lioshell.shell.values import boolean, lun_number, optional_boolean
+from lioshell.shell.nodes.acl import NodeAclNode
+from lioshell.shell.values import boolean
 from lioshell.specs import Parameter
 
 if TYPE_CHECKING:
-    from lioshell.lio.acls import MappedLun, NodeAcl
-    from lioshell.lio.groups import ParameterGroup
-    from lioshell.lio.luns import Lun
+    from lioshell.lio.acls import NodeAcl
     from lioshell.lio.tpgs import Tpg
     from lioshell.shell.node import Node
     from lioshell.shell.session import Session
+
+__all__ = ["AclsNode", "NodeAclNode"]
+_WWN_OR_TAG = Parameter("wwn_or_tag", "string", "The initiator's name, or a tag")
 
 
 class AclsNode(ShellNode):
@@ -31,7 +31,9 @@ class AclsNode(ShellNode):
             Parameter("wwn", "string", "The initiator's name"),
             Parameter("add_mapped_luns", "bool", "Let it see every LUN of the TPG"),
         ),
-        "delete": (Parameter("wwn", "string", "The initiator's name"),),
+        "delete": (Parameter("wwn", "string", "The initiator's name, or a tag"),),
+        "tag": (_WWN_OR_TAG, Parameter("new_tag", "string", "A word without a dot")),
+        "untag": (_WWN_OR_TAG,),
     }
 
     def __init__(self, name: str, parent: Node, session: Session, tpg: Tpg) -> None:
@@ -39,15 +41,23 @@ class AclsNode(ShellNode):
         self.tpg = tpg
 
     def child_names(self) -> list[str]:
-        """List the initiators."""
-        return by_number(self.tpg.acl_wwns())
+        """List the initiators; those that share a tag are one."""
+        names = (self.tpg.acl(wwn).tag or wwn for wwn in self.tpg.acl_wwns())
+        return by_number(list(dict.fromkeys(names)))
+
+    def aliases(self) -> dict[str, str]:
+        """Return the initiators that have a tag, which are one node by that."""
+        acls = map(self.tpg.acl, self.tpg.acl_wwns())
+        return {acl.wwn: acl.tag for acl in acls if acl.tag}
 
     def child(self, name: str) -> Node | None:
-        """Return an initiator's node."""
+        """Return an initiator's node, or that of all with a tag."""
         try:
-            return NodeAclNode(self, self.session, self.tpg, self.tpg.acl(name))
+            return NodeAclNode(self, self.session, self.tpg, [self.tpg.acl(name)])
         except NotFoundError:
-            return None
+            # Names have dots, tags have none: only what may be a tag costs a look at all ACLs.
+            members = [] if "." in name else acl_tags.members_of(self.tpg, name)
+        return NodeAclNode(self, self.session, self.tpg, members, name) if members else None
 
     def summary(self) -> tuple[str, bool | None]:
         """Count the ACLs."""
@@ -66,162 +76,66 @@ class AclsNode(ShellNode):
         self.out.say(f"Created Node ACL for {acl.wwn}", "good")
         for index in indexes:
             self.out.say(f"Created mapped LUN {index}.")
-        return self.session.after_create(NodeAclNode(self, self.session, self.tpg, acl))
+        return self.session.after_create(NodeAclNode(self, self.session, self.tpg, [acl]))
 
     def ui_command_delete(self, wwn: str) -> None:
-        """Shut an initiator out.
+        """Shut an initiator out, or all those that have a tag.
 
         Examples:
             delete iqn.1994-05.com.redhat:client1
         """
         from lioshell.lio import impact
 
-        node = self.get_child(wwn)
-        acl = self.tpg.acl(node.name)
-        self.session.before_removal(impact.of_acl(self.tpg, acl))
-        acl.delete()
-        self.out.say(f"Deleted Node ACL {node.name}.")
+        self.get_child(wwn)
+        acls = acl_tags.named(self.tpg, wwn)
+        logins = [login for acl in acls for login in impact.of_acl(self.tpg, acl).logins]
+        self.session.before_removal(impact.Impact(f"delete {self.path}/{wwn}", (), tuple(logins)))
+        with self.lio.transaction():
+            for acl in acls:
+                acl.delete()
+                self.out.say(f"Deleted Node ACL {acl.wwn}.")
 
+    def ui_command_tag(self, wwn_or_tag: str, new_tag: str) -> None:
+        """Give an initiator a tag, or change one: those with the same tag are one node.
 
-class NodeAclNode(ShellNode):
-    """One initiator."""
-
-    command_parameters: ClassVar[dict[str, tuple[Parameter, ...]]] = {
-        "create": (
-            Parameter("mapped_lun", "int", "The number that this initiator sees"),
-            Parameter("tpg_lun_or_backstore", "string", "A LUN of the TPG, as lun0, 0 or a path"),
-            Parameter("write_protect", "bool", "Only let it read; as the TPG says, when not given"),
-        ),
-        "delete": (Parameter("mapped_lun", "string", "As mapped_lun0 or 0"),),
-    }
-
-    def __init__(self, parent: Node, session: Session, tpg: Tpg, acl: NodeAcl) -> None:
-        super().__init__(acl.wwn, parent, session)
-        self.tpg = tpg
-        self.acl = acl
-
-    def child_names(self) -> list[str]:
-        """List the mapped LUNs by number."""
-        return [f"mapped_lun{index}" for index in self.acl.mapped_indexes()]
-
-    def child(self, name: str) -> Node | None:
-        """Return a mapped LUN by its name mapped_lunN."""
-        index = numbered(name, "mapped_lun")
-        if index is None:
-            return None
-        try:
-            return MappedLunNode(self, self.session, self.acl.mapped_lun(index))
-        except NotFoundError:
-            return None
-
-    def summary(self) -> tuple[str, bool | None]:
-        """Count the mapped LUNs."""
-        return (f"Mapped LUNs: {len(self.acl.mapped_indexes())}", None)
-
-    def group_names(self) -> list[str]:
-        """Return the groups that this fabric's ACLs have."""
-        names = ["attribute", "parameter"]
-        if self.acl.spec.has("acls_auth"):
-            names.append("auth")
-        return [n for n in names if self.lio.configfs.is_dir(self.acl.group(n).folder)]
-
-    def group(self, name: str) -> ParameterGroup:
-        """Return a group: attribute, parameter or auth."""
-        return self.acl.group(name)
-
-    def ui_command_create(
-        self, mapped_lun: str, tpg_lun_or_backstore: str, write_protect: str | None = None
-    ) -> Node | None:
-        """Show a LUN of the TPG to this initiator as MAPPED_LUN.
+        Whoever joins others sees what they see, with their credentials and attributes.
 
         Examples:
-            create 4 lun0
-            create 5 tpg_lun_or_backstore=0 write_protect=true
-        """
-        made = self.acl.create_mapped_lun(
-            lun_number(mapped_lun, "mapped_lun"),
-            self._tpg_lun(tpg_lun_or_backstore),
-            write_protect=optional_boolean(write_protect, "write_protect"),
-        )
-        self.out.say(f"Created Mapped LUN {made.index}.", "good")
-        return self.session.after_create(MappedLunNode(self, self.session, made))
-
-    def _tpg_lun(self, text: str) -> Lun:
-        if "/" not in text:
-            return self.tpg.lun(lun_number(text, "tpg_lun_or_backstore"))
-        node = self.session.node_at(text, self)
-        if isinstance(node, LunNode):
-            return node.lun
-        if isinstance(node, StorageObjectNode):
-            for index in self.tpg.lun_indexes():
-                lun = self.tpg.lun(index)
-                if lun.storage_object_path == node.storage_object.path:
-                    return lun
-        raise NotFoundError(
-            f"{text} is no LUN of {self.tpg.tree_path}",
-            hint="Export it first, with luns/ create.",
-        )
-
-    def ui_command_delete(self, mapped_lun: str) -> None:
-        """Hide a LUN from this initiator.
-
-        Examples:
-            delete mapped_lun0
+            tag iqn.1994-05.com.redhat:client1 web
         """
         from lioshell.lio import impact
 
-        index = lun_number(mapped_lun, "mapped_lun")
-        mapped = self.acl.mapped_lun(index)
-        self.session.before_removal(impact.of_mapped_lun(self.tpg, self.acl, mapped))
-        mapped.delete()
-        self.out.say(f"Deleted Mapped LUN {index}.")
+        acls = acl_tags.named(self.tpg, wwn_or_tag)
+        acl_tags.check_tag(self.tpg, new_tag)
+        others = [a for a in acl_tags.members_of(self.tpg, new_tag) if a.wwn not in _wwns(acls)]
+        logins = [
+            login
+            for acl in acls
+            if others and acl_tags.loses_by_joining(acl, others[0])
+            for login in impact.of_acl(self.tpg, acl).logins
+        ]
+        if logins:
+            deed = f"tag {wwn_or_tag} {new_tag}"
+            self.session.before_removal(impact.Impact(deed, (), tuple(logins)))
+        with self.lio.transaction() as steps:
+            for acl in acls:
+                if others:
+                    acl_tags.join(steps, acl, others[0])
+                acl_tags.set_tag(steps, acl, new_tag)
+        self.out.say(f"Tagged {', '.join(_wwns(acls))} as {new_tag}.", "good")
 
-    def ui_command_info(self) -> None:
-        """Show what this initiator may use.
-
-        Examples:
-            info
-        """
-        self.out.fields(
-            {
-                "wwn": self.acl.wwn,
-                "mapped_luns": len(self.acl.mapped_indexes()),
-                "configfs": f"{self.lio.configfs.location}/{self.acl.path}",
-            }
-        )
-
-
-class MappedLunNode(ShellNode):
-    """A LUN as one initiator sees it."""
-
-    def __init__(self, parent: Node, session: Session, mapped: MappedLun) -> None:
-        super().__init__(f"mapped_lun{mapped.index}", parent, session)
-        self.mapped = mapped
-
-    def summary(self) -> tuple[str, bool | None]:
-        """Return the TPG's LUN, what it exports, and whether it can be written."""
-        try:
-            lun = self.mapped.tpg_lun
-            storage_object = None if lun is None else lun.storage_object
-            if lun is None or storage_object is None:
-                return ("BROKEN LUN LINK", False)
-            access = "ro" if self.mapped.write_protect else "rw"
-        except KernelError as error:
-            return (f"unreadable: {error}", False)
-        return (f"lun{lun.index} {storage_object.plugin}/{storage_object.name} ({access})", True)
-
-    def ui_command_info(self) -> None:
-        """Show what this mapped LUN is.
+    def ui_command_untag(self, wwn_or_tag: str) -> None:
+        """Take the tag from an initiator, or from all that have it; nothing else changes.
 
         Examples:
-            info
+            untag iqn.1994-05.com.redhat:client1
         """
-        lun = self.mapped.tpg_lun
-        self.out.fields(
-            {
-                "mapped_lun": self.mapped.index,
-                "tpg_lun": None if lun is None else lun.index,
-                "write_protect": self.mapped.write_protect,
-                "alias": self.mapped.alias,
-            }
-        )
+        acls = acl_tags.named(self.tpg, wwn_or_tag)
+        with self.lio.transaction() as steps:
+            for acl in acls:
+                acl_tags.set_tag(steps, acl, "")
+        self.out.say(f"{', '.join(_wwns(acls))} has no tag any more.", "good")
+
+
+def _wwns(acls: list[NodeAcl]) -> list[str]:
+    return [acl.wwn for acl in acls]

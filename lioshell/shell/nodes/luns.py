@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from lioshell.errors import KernelError, NotFoundError
 from lioshell.model.names import numbered
 from lioshell.shell.common_commands import ShellNode
-from lioshell.shell.nodes.storage_object import StorageObjectNode
 from lioshell.shell.values import boolean, lun_number
 from lioshell.specs import Parameter
 
@@ -62,6 +61,8 @@ class LunsNode(ShellNode):
     ) -> Node | None:
         """Export a storage object, under LUN or the lowest free number.
 
+        A file or block device that is none yet becomes one, with its name and the defaults.
+
         Where add_mapped_luns is true, every initiator that has an ACL sees it at once; the
         default is the preference auto_add_mapped_luns.
 
@@ -69,23 +70,21 @@ class LunsNode(ShellNode):
             create /backstores/fileio/disk1
             create /backstores/user:file/vol0 lun=4
         """
-        found = self.session.node_at(storage_object, self)
-        if not isinstance(found, StorageObjectNode):
-            raise NotFoundError(
-                f"{found.path} is no storage object",
-                hint="Give one such as /backstores/fileio/disk1; see them with: ls /backstores",
-            )
+        from lioshell.shell.nodes.exported import storage_object_for
+
         add_mapped = self.session.prefs.flag("auto_add_mapped_luns")
         if add_mapped_luns is not None:
             add_mapped = boolean(add_mapped_luns, "add_mapped_luns")
-        if found.storage_object.plugin == "user":
-            # A LUN is scanned while it is linked: somebody has to answer.
-            self.session.require_served(found.storage_object)
-        made, mapped = self.tpg.create_lun(
-            found.storage_object,
-            None if lun is None else lun_number(lun),
-            add_mapped=add_mapped,
-        )
+        number = None if lun is None else lun_number(lun)
+        with self.lio.transaction():
+            found = storage_object_for(self, storage_object)
+            if isinstance(found, LunNode):
+                raise NotFoundError(
+                    f"{found.path} is a LUN, no storage object",
+                    hint="Give one such as /backstores/fileio/disk1; see: ls /backstores",
+                )
+            self.session.require_served_if_user(found)
+            made, mapped = self.tpg.create_lun(found, number, add_mapped=add_mapped)
         self.out.say(f"Created LUN {made.index}.", "good")
         for wwn, index in mapped:
             self.out.say(f"Created LUN {made.index}->{index} mapping in node ACL {wwn}")
