@@ -55,7 +55,8 @@ class Portal:
             raise NotFoundError(
                 f"This kernel has no {name} for portals", hint="See modinfo iscsi_target_mod."
             )
-        self._lio.configfs.write(path, str(int(on)))
+        with self._lio.transaction() as steps:
+            steps.change(path, str(int(on)))
 
     def delete(self) -> None:
         """Stop listening."""

@@ -36,11 +36,20 @@ def redacted(line: str) -> str:
         return re.sub(_REST_OF_THE_LINE, rf"\1{MASK}", line)
     parts, position = [], 0
     for word in words:
-        name, equals, value = word.text.partition("=")
-        if equals and value and is_secret_name(name):
-            parts += [line[position : word.start], f"{name}={MASK}"]
+        shown = _masked(word.text)
+        if shown != word.text:
+            parts += [line[position : word.start], shown]
             position = word.end
     return "".join([*parts, line[position:]])
+
+
+def _masked(text: str) -> str:
+    """Return a word with a secret's value as ***; that of userid=password=x is one too."""
+    names = text.split("=")
+    for number, name in enumerate(names[:-1], 1):
+        if is_secret_name(name) and any(names[number:]):
+            return "=".join([*names[:number], MASK])
+    return text
 
 
 def _sets_without_equals_sign(line: str) -> bool:

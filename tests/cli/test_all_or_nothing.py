@@ -41,6 +41,7 @@ PREPARED = (
     f"/loopback create {NAA}",
     f"/iscsi/{IQN} create 3",
     f"/iscsi/{IQN}/tpg3/portals delete ::0",
+    f"/iscsi/{IQN}/tpg3/portals create 127.0.0.1 3263",
     f"/iscsi/{IQN}/tpg3 disable",
     "/backstores/ramdisk/r0/alua create standby 20",
 )
@@ -81,6 +82,12 @@ COMMANDS = {
     "lun's alua": (2, f"{TPG}/luns/lun0 set alua alua_tg_pt_gp_name=standby alua_tg_pt_status=1"),
     "acl attributes": (2, f"{ACL} set attribute dataout_timeout=9 nopin_timeout=20"),
     "loopback attribute": (1, f"/loopback/{NAA} set attribute fabric_prot_type=1"),
+    "export": (12, f"/ export FILE --initiator {INITIATOR}"),
+    "export of an exported file": (
+        2,
+        f"/ export FILE -p 127.0.0.1:3262 --initiator {INITIATOR}4",
+    ),
+    "iser": (1, f"/iscsi/{IQN}/tpg3/portals/127.0.0.1:3263 enable_iser true"),
     "tpg auth": (4, f"{TPG} set auth {AUTH}"),
     "acl auth": (4, f"{ACL} set auth {AUTH}"),
     "discovery auth": (5, f"/iscsi set discovery_auth {AUTH} enable=1"),
@@ -135,8 +142,12 @@ class Ground:
         self.command = command.replace("NEW", str(folder / "new.img"))
         self.cli = cli
         self._folder = folder
-        cli.ok(*prepared)
+        self._prepared = [line.replace("FILE", str(folder / "file.img")) for line in prepared]
+        self.prepare()
         self.before = self.state()
+
+    def prepare(self) -> None:
+        self.cli.ok(*self._prepared)
 
     def state(self) -> tuple[dict[str, str], list[str]]:
         """Return what the kernel shows, and the backing files.
@@ -195,6 +206,8 @@ def test_a_failure_of_each_step(ground, least):
 
 def undo(command: str) -> list[str]:
     """Return the command that takes back a target or TPG which was made all the same."""
+    if "/ export" in command:
+        return [f"/ unexport {command.split()[2]}"]
     path, _, name = command.split()
     return [f"{path} delete {name}"]
 

@@ -13,6 +13,7 @@ from lioshell.kernel.sim.faults import Faults
 from .test_all_or_nothing import ACL, INITIATOR, IQN, NAA, TPG, Ground, Interrupts
 
 CODES = (errno.EIO, errno.EBUSY)
+EXPORTED = "iqn.2003-01.com.example:file.img"
 PREPARED = (
     *(f"/backstores/ramdisk create r{n} 1M" for n in range(2)),
     f"/iscsi create {IQN}",
@@ -32,6 +33,7 @@ PREPARED = (
     f"{TPG}/acls create {INITIATOR}2",
     f"/loopback create {NAA}",
     f"/loopback/{NAA}/luns create /backstores/ramdisk/r0",
+    "/ export FILE --initiator iqn.1994-05.com.redhat:client3 --iqn " + EXPORTED,
     "/backstores/ramdisk/r0/alua create standby 20",
     f"{TPG}/luns/lun0 set alua alua_tg_pt_gp_name=standby",
 )
@@ -44,6 +46,7 @@ COMMANDS = {
     "acl": (5, f"{TPG}/acls delete {INITIATOR}"),
     "mapped lun": (2, f"{ACL} delete 4"),
     "portals": (2, f"{TPG}/portals delete *"),
+    "exported file": (6, f"/ unexport {EXPORTED}"),
     "alua group": (1, "/backstores/ramdisk/r0/alua delete standby"),
     "storage object": (9, "/backstores/ramdisk delete r0"),
 }
@@ -104,7 +107,7 @@ def test_a_failure_of_each_step_of_clearconfig(ground, command):
     total = len(faults.operations)
     failed = []
     for late in range(number, total + 1):
-        ground.cli.ok(*PREPARED)
+        ground.prepare()
         faults = Faults(late)
         result = ground.run(faults)
         if result.code:

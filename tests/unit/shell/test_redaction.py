@@ -14,6 +14,7 @@ from lioshell.shell.redaction import holds_secret, redacted
             "set auth userid=a  mutual_password='b c' x=1",
             "set auth userid=a  mutual_password=*** x=1",
         ),
+        ("set auth userid=password=hunter2", "set auth userid=password=***"),
         ("set auth password_mutual=x", "set auth password_mutual=***"),
         ("set auth 'password=hunter2'", "set auth password=***"),
         ("set auth pasword=x", "set auth pasword=***"),
