@@ -82,7 +82,7 @@ def _writer(layout: Layout) -> Execute:
             or control & NACA
             or unit.careful_writes
             or not 0 < count <= unit.transfer_limit_blocks
-            or unit.holds.active
+            or (unit.holds.active and unit.holds.exclude(lba, lba + count))
         ):
             return _write_carefully(unit, command, layout, (flags, lba, count, control))
         try:

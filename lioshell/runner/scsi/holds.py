@@ -45,8 +45,8 @@ class Hold:
 class Holds:
     """The holds of one unit, in the order in which they were taken.
 
-    `active` is empty most of the time; a WRITE that finds it so goes on without a hold, in the
-    loop's thread, where no hold can be taken meanwhile.
+    `active` is empty most of the time; a WRITE that finds it so, or none in it that excludes it,
+    goes on without a hold, in the loop's thread, where no hold can be taken meanwhile.
     """
 
     __slots__ = ("_changed", "active")
@@ -90,6 +90,15 @@ class Holds:
             submit(leave_and_finish)
 
         return Deferred(run, lambda: self._leave(hold), held_submit)
+
+    def exclude(self, first: int, end: int) -> bool:
+        """Tell whether a write of the blocks [first, end) has to wait for a hold.
+
+        Asked in the loop's thread, where holds are taken: what is free stays free until it returns.
+        """
+        write = Hold(((first, end),), exclusive=False)
+        with self._changed:
+            return any(hold.conflicts(write) for hold in self.active)
 
     def _first(self, hold: Hold) -> bool:
         for earlier in self.active:

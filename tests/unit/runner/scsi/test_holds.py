@@ -92,7 +92,19 @@ def test_a_command_that_raises_lets_go() -> None:
     assert holds.active == []
 
 
-def test_a_write_is_deferred_while_anything_is_held(bench) -> None:
+def test_a_write_goes_on_where_nothing_excludes_it(bench) -> None:
+    view = memoryview(bytearray(b"\x11" * 512))
+    disk = bench.disk
+    bench.handler.blocking = False
+    shared = disk.holds.defer(_done, ((0, 64),), exclusive=False)
+    other = disk.holds.defer(_done, ((4, 64),), exclusive=True)
+    cdb = bytes((0x2A, 0, 0, 0, 0, 3, 0, 0, 1, 0))
+    assert disk.execute(Command(cdb, [view], 512)) is GOOD
+    for hold in (shared, other):
+        hold.drop()
+
+
+def test_a_write_is_deferred_while_its_blocks_are_held(bench) -> None:
     view = memoryview(bytearray(b"\x11" * 512))
     cdb = bytes((0x2A, 0, 0, 0, 0, 3, 0, 0, 1, 0))
     disk = bench.disk
