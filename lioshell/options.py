@@ -13,7 +13,7 @@ from lioshell.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-OUTSIDE_THE_TREE = ("serve", "completion")
+OUTSIDE_THE_TREE = ("serve", "exercise", "completion")
 """Commands that are words of the command line but not of the shell."""
 
 _WITH_VALUE = "cfo"

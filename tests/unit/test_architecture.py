@@ -29,6 +29,8 @@ ALLOWED = {
     "config": {"errors", "model", "specs", "lio"},
     "fabricgen": {"errors"},
     "render": {"errors", "model", "environment"},
+    "testing": {"errors", "model", "kernel", "runner"},
+    "exercise": {"errors", "model", "render", "runner", "testing"},
     "service": {"errors", "model", "kernel", "runner"},
     "shell": {
         "errors",

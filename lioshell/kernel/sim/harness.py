@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import select
 from typing import Final
 
 from lioshell.kernel.ports import UioDevice
@@ -22,7 +23,7 @@ DATA_OFFSET: Final = 64 * 1024
 class RingHarness:
     """An opened device; sizes in bytes, `data_offset` being the size of mailbox and ring.
 
-    `notified` counts the notifications that the runner sent.
+    `notified` counts the notifications that the runner sent, `wait` waits for the next one.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class RingHarness:
         self.device = UioDevice("uio0", 0, name, f"test/{name}", size)
         self.notified = 0
         self._event_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._done_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._removed = False
         self.closed = False
 
@@ -78,6 +80,14 @@ class RingHarness:
     def notify(self) -> None:
         """Count a notification; completions are collected by who holds the producer."""
         self.notified += 1
+        os.eventfd_write(self._done_fd, 1)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for a notification of the runner and tell whether there was one."""
+        if not select.select([self._done_fd], [], [], timeout_s)[0]:
+            return False
+        os.eventfd_read(self._done_fd)
+        return True
 
     def close(self) -> None:
         """Release the runner's side; BufferError when views of the map are left."""
@@ -88,5 +98,8 @@ class RingHarness:
 
     def discard(self) -> None:
         """Release the kernel's side."""
+        if self._done_fd >= 0:
+            os.close(self._done_fd)
+            self._done_fd = -1
         self.producer.close()
         self._kernel_map.close()

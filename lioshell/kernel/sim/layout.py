@@ -37,6 +37,7 @@ RESPONSE: Final = struct.Struct("=IHBBBBHI96s")
 """len_op, cmd_id, kflags, uflags, scsi_status, padding, read_len, sense_buffer"""
 UFLAG_UNKNOWN_OP: Final = 0x1
 UFLAG_READ_LEN: Final = 0x2
+UFLAG_KEEP_BUF: Final = 0x4
 
 _CDB_LENGTH: Final = (6, 10, 10, 12, 16, 12, 10, 10)
 

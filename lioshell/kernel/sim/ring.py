@@ -66,6 +66,7 @@ class RingProducer:
         self.data = DataArea(self._view, data_offset)
         self.broken = False
         self._in_flight: dict[int, _InFlight] = {}
+        self._kept: dict[int, _InFlight] = {}
         self._next_id = 1
         self._last_cleaned = self.tail
 
@@ -198,7 +199,7 @@ class RingProducer:
 
     def _take_id(self) -> int:
         # Cyclic, as xa_alloc_cyclic does.
-        while self._next_id in self._in_flight:
+        while self._next_id in self._in_flight or self._next_id in self._kept:
             self._next_id = self._next_id % _LAST_ID + 1
         cmd_id = self._next_id
         self._next_id = cmd_id % _LAST_ID + 1
@@ -249,7 +250,11 @@ class RingProducer:
             if status != STATUS_CHECK_CONDITION or has_length:
                 size = command.data_in_bytes
                 data = self._gather(command, min(size, read_len) if has_length else size)
-        self.data.free(command.blocks)
+        if uflags & layout.UFLAG_KEEP_BUF:
+            # The id stays taken and the blocks stay its own (tcmu_handle_completion).
+            self._kept[cmd_id] = command
+        else:
+            self.data.free(command.blocks)
         return Completion(cmd_id, status, sense, data, command.expired)
 
     def _gather(self, command: _InFlight, length_bytes: int) -> bytes:
@@ -257,6 +262,14 @@ class RingProducer:
         count = -(-command.data_in_bytes // BLOCK_SIZE)
         blocks = command.blocks[len(command.blocks) - count :]
         return self.data.read(self.data.iovs(blocks, command.data_in_bytes))[:length_bytes]
+
+    def free_kept(self, cmd_id: int) -> bool:
+        """Take back what a completion kept (action/free_kept_buf); False: it kept nothing."""
+        command = self._kept.pop(cmd_id, None)
+        if command is None:
+            return False
+        self.data.free(command.blocks)
+        return True
 
     def expire(self, cmd_id: int) -> None:
         """Give up waiting (cmd_time_out): its place and blocks stay taken until it is answered."""
@@ -282,6 +295,7 @@ class RingProducer:
             for cmd_id, command in self._in_flight.items()
         ]
         self._in_flight.clear()
+        self._kept.clear()
         self.data.free_all()
         self._last_cleaned = 0
         self.broken = False

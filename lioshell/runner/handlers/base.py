@@ -96,6 +96,15 @@ class Handler(ABC):
         """
 
     @classmethod
+    def scratch_config(cls, folder: str) -> str | None:
+        """Return a configuration for trying the subtype out in an empty folder; None: there is none.
+
+        What `prepare` makes of it is removed by its undo.
+        """
+        del folder
+        return None
+
+    @classmethod
     @abstractmethod
     def prepare(cls, config: str, size_bytes: int, block_size_bytes: int) -> Undo:
         """Make the storage that `open` will find, and return what removes it again.

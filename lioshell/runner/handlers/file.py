@@ -92,6 +92,11 @@ class FileHandler(Handler):
         backing_file.check_path(path, f"{cls.subtype}/{config[len(path) :]}")
 
     @classmethod
+    def scratch_config(cls, folder: str) -> str | None:
+        """Return the path of a file in a folder."""
+        return f"{folder}/exercise.img"
+
+    @classmethod
     def prepare(cls, config: str, size_bytes: int, block_size_bytes: int) -> Undo:
         """Make the file, sparse, of mode 0600 and on stable storage, unless it is there.
 
