@@ -15,7 +15,7 @@ _lioshell() {
     if [[ $current == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W '-c -f --keep-going --sim --configfs -o -n --dry-run -y --yes --color -q -v --version -h --help' -- "$current")
     elif [[ $COMP_CWORD -eq 1 ]]; then
-        mapfile -t COMPREPLY < <(compgen -W 'ls help version saveconfig restoreconfig serve completion' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W 'ls help version saveconfig restoreconfig serve exercise completion' -- "$current")
     fi
 }
 complete -o default -F _lioshell lioshell

@@ -111,6 +111,10 @@ def _run(options: Options, env: Environment, out: Output) -> int:
 
         env.stdout.write(completion_script(options.words[1:]))
         return ExitCode.OK
+    if options.words[:1] == ("exercise",):
+        from lioshell.exercise import exercise, parse
+
+        return exercise(parse(options.words[1:]), out, overwrite=options.yes)
     from lioshell.specs import DROP_INS, Specs, default_folders
 
     folders = env.spec_folders or default_folders()

@@ -90,6 +90,7 @@ def exercise(plan: Plan, out: Output, *, overwrite: bool) -> int:
         if "benchmark" in plan.parts:
             rows += _benchmark(plan, open_disk)
     out.table(("part", "result", "of"), rows)
+    out.finish("exercise")
     return ExitCode.FAILED if any(row[1] == "FAILED" for row in rows) else ExitCode.OK
 
 

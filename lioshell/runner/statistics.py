@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 SLOW_S: Final = 1.0
 """A command that took longer is remembered, unless the service was told another time."""
-WAITED_S: Final = 0.005
+WAITED_S: Final = 0.02
 """A command that took longer in the loop's thread has waited for something."""
 _REMEMBERED: Final = 32
 

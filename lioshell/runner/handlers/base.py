@@ -97,7 +97,7 @@ class Handler(ABC):
 
     @classmethod
     def scratch_config(cls, folder: str) -> str | None:
-        """Return a configuration for trying the subtype out in an empty folder; None: there is none.
+        """Return a configuration to try the subtype out in an empty folder; None: there is none.
 
         What `prepare` makes of it is removed by its undo.
         """
