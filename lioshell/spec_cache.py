@@ -13,7 +13,7 @@ import os
 import stat
 import sys
 
-_VERSION = 2
+_VERSION = 3
 """Of what `spec_loader.parse` returns: raise it with any change there."""
 
 

@@ -202,6 +202,7 @@ class _Reader:
                     *(name, given["type"], given["help"], given.get("default")),
                     *(given.get("writable", True), given.get("required", False)),
                     *(given.get("values", ()), given.get("minimum"), given.get("maximum")),
+                    given.get("saved", True),
                 )
             )
         return tuple(found)

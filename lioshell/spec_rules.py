@@ -106,6 +106,7 @@ PARAMETER = Table(
         "values": ListOf(Scalar()),
         "minimum": Number(),
         "maximum": Number(),
+        "saved": Boolean(),
     },
     required=("type", "help"),
 )

@@ -44,6 +44,8 @@ class Parameter:
     values: tuple[str, ...] = ()
     minimum: int | None = None
     maximum: int | None = None
+    saved: bool = True
+    """False for a state that belongs to the running kernel, and not to a saved configuration."""
 
 
 @dataclass(frozen=True, slots=True)

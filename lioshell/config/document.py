@@ -38,7 +38,10 @@ IDENTITY: dict[str, tuple[str, ...]] = {
 }
 """List -> the keys that say which object an entry is; no name of a list stands at two levels."""
 
-MAPS = frozenset(("attributes", "parameters"))
+OWN_FILES = "files"
+"""Key of the files in the folder of a TPG or an ACL itself, as far as a spec describes them."""
+
+MAPS = frozenset(("attributes", "parameters", OWN_FILES))
 """Keys whose value is a table of names and values of configfs."""
 
 

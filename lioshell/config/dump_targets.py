@@ -6,12 +6,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from lioshell.config.document import OWN_FILES
 from lioshell.config.dump_values import attributes, credentials, number, text_of, texts
 from lioshell.errors import KernelError
 from lioshell.lio.fabrics import Fabric
 from lioshell.model.names import sort_key
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lioshell.config.document import Item
     from lioshell.lio.acls import MappedLun, NodeAcl
     from lioshell.lio.fabrics import Target
@@ -19,7 +22,12 @@ if TYPE_CHECKING:
     from lioshell.lio.portals import Portal
     from lioshell.lio.root import Lio
     from lioshell.lio.tpgs import Tpg
+    from lioshell.specs import Parameter
 
+_FILES_WITH_A_KEY = ("cmdsn_depth", "tag")
+"""Files of an ACL itself that have keys of their own in a saved configuration."""
+
+_CREDENTIAL_FILES = ("userid", "password", "enforce_discovery_auth")
 _LUN_ALUA = ("alua_tg_pt_offline", "alua_tg_pt_status", "alua_tg_pt_write_md")
 
 
@@ -38,7 +46,7 @@ def dump_fabrics(lio: Lio) -> tuple[list[Item], list[Item]]:
                 targets.append(_target(lio, fabric.target(wwn)))
             except KernelError:
                 # Another program may have deleted it meanwhile.
-                if lio.configfs.is_dir(f"{fabric.path}/{wwn}"):
+                if wwn in fabric.targets():
                     raise
     return modules, targets
 
@@ -50,6 +58,11 @@ def _module(lio: Lio, fabric: Fabric) -> Item:
         values = credentials(fabric.discovery_auth(), "discovery_")
         if values or fabric.enforces_discovery_auth:
             item = {"discovery_enable_auth": fabric.enforces_discovery_auth, **values}
+    described = fabric.spec.attributes.get("discovery_auth", ())
+    others = [p for p in described if not p.name.startswith(_CREDENTIAL_FILES)]
+    parameters = _changed(lio, f"{fabric.path}/discovery_auth", others)
+    if parameters:
+        item["parameters"] = parameters
     cpus = text_of(lio, f"{fabric.path}/cpus_allowed_list")
     if cpus and not _is_every_cpu(cpus):
         item["cpus_allowed_list"] = cpus
@@ -84,8 +97,22 @@ def _values(lio: Lio, path: str) -> Item:
     return {key: value for key, value in found.items() if value}
 
 
+def _own_files(lio: Lio, path: str, described: Iterable[Parameter]) -> Item:
+    """Return what was changed in the folder of an object itself, which targetcli does not save."""
+    values = _changed(lio, path, [p for p in described if p.name not in _FILES_WITH_A_KEY])
+    return {OWN_FILES: values} if values else {}
+
+
+def _changed(lio: Lio, path: str, described: Iterable[Parameter]) -> dict[str, str]:
+    """Return the files that can be written and do not have the value that the spec tells."""
+    values = {p.name: text_of(lio, f"{path}/{p.name}") for p in described if p.writable and p.saved}
+    defaults = {p.name: p.default or "" for p in described}
+    return {name: value for name, value in values.items() if value not in ("", defaults[name])}
+
+
 def _tpg(lio: Lio, tpg: Tpg) -> Item:
     item: Item = {"tag": tpg.tag, "enable": tpg.enabled, **_values(lio, tpg.path)}
+    item |= _own_files(lio, tpg.path, tpg.spec.attributes.get("tpg", ()))
     luns = (dump_lun(lio, tpg.lun(index)) for index in tpg.lun_indexes())
     item["luns"] = [lun for lun in luns if lun is not None]
     item["portals"] = [_portal(portal) for portal in _in_order(lio, tpg.portals())]
@@ -141,6 +168,7 @@ def dump_lun(lio: Lio, lun: Lun) -> Item | None:
 
 def _acl(lio: Lio, acl: NodeAcl, default_depth: object) -> Item:
     item: Item = {"node_wwn": acl.wwn, **_values(lio, acl.path)}
+    item |= _own_files(lio, acl.path, acl.spec.attributes.get("acl", ()))
     mapped = (dump_mapped_lun(one) for one in acl.mapped_luns())
     item["mapped_luns"] = [one for one in mapped if one is not None]
     depth = number(text_of(lio, f"{acl.path}/cmdsn_depth"))

@@ -285,6 +285,7 @@ def _restore_fabric(lio: Lio, item: Item) -> None:
     }
     if "discovery_enable_auth" in item:
         values["enable"] = str(int(bool(item["discovery_enable_auth"])))
+    values |= {name: str(value) for name, value in (item.get("parameters") or {}).items()}
     if values:
         fabric.discovery_auth().set_all(values)
     cpus = item.get("cpus_allowed_list")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from lioshell.config.document import IDENTITY
+from lioshell.config.document import IDENTITY, OWN_FILES
 from lioshell.config.pending import Place, path_below
 from lioshell.config.restore_values import credentials, restore_values
 from lioshell.errors import (
@@ -24,7 +24,7 @@ from lioshell.lio.portals import Portal, configfs_name
 from lioshell.lio.tpgs import Tpg
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from lioshell.config.attempts import Attempts
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lioshell.lio.fabrics import Target
     from lioshell.lio.groups import ParameterGroup
     from lioshell.lio.root import Lio
+    from lioshell.specs import Parameter
 
 _MAX_LUN = 65535
 _GROUPS = (("attributes", "attrib"), ("parameters", "param"))
@@ -104,6 +105,7 @@ class TargetRestore:
                 self._nexus(tpg, str(item["nexus"]))
             for key, folder in _GROUPS:
                 self._values(f"{tpg.path}/{folder}", key, item, where, place)
+            self._own_files(tpg.path, tpg.spec.attributes.get("tpg", ()), item, where, place)
             _restore_auth(tpg.group("auth") if tpg.spec.has("tpg_auth") else None, item)
         for lun in item.get("luns", []):
             holding = place.holding("luns", lun)
@@ -210,6 +212,7 @@ class TargetRestore:
                 acl, _ = tpg.create_acl(item["node_wwn"], add_mapped=False, exact=True)
             for key, folder in _GROUPS:
                 self._values(f"{acl.path}/{folder}", key, item, where, place)
+            self._own_files(acl.path, acl.spec.attributes.get("acl", ()), item, where, place)
             for name in ("cmdsn_depth", "tag"):
                 value = item.get(name)
                 path = f"{acl.path}/{name}"
@@ -236,6 +239,19 @@ class TargetRestore:
             return
         with self._lio.transaction() as steps:
             acl.make_mapped_lun(steps, index, lun, write_protect=write_protect, alias=_alias(item))
+
+    def _own_files(
+        self, path: str, described: Iterable[Parameter], item: Item, where: str, place: Place
+    ) -> None:
+        """Write the files of an object itself, of which only those of the spec are settings."""
+        settings = {parameter.name for parameter in described}
+        unknown = sorted(set(item.get(OWN_FILES) or {}) - settings)
+        if unknown:
+            raise DocumentError(
+                f"No spec describes the files {', '.join(unknown)}",
+                hint="Remove them, or describe them in a spec (docs/specs.md).",
+            )
+        self._values(path, OWN_FILES, item, where, place)
 
     def _values(self, folder: str, key: str, item: Item, where: str, place: Place) -> None:
         """Write a table of an entry; what this kernel does not have fails by itself."""

@@ -44,7 +44,7 @@ _KNOWN: dict[str, frozenset[str]] = {
     ),
     "alua_tpgs": frozenset(("name",)),
     "fabric_modules": frozenset(
-        ("name", "discovery_enable_auth", "cpus_allowed_list",
+        ("name", "discovery_enable_auth", "cpus_allowed_list", "parameters",
          *(f"discovery_{name}" for name in _CREDENTIALS))
     ),
     "targets": frozenset(("fabric", "wwn", "tpgs", *MAPS)),

@@ -43,7 +43,8 @@ FABRIC: dict[str, Any] = {
     "attributes": {
         "tpg": {"mode": PARAMETER},
         "tpg_attribute": {
-            "level": {"type": "int", "help": "A", "default": 3, "minimum": -1, "maximum": 9}
+            "level": {"type": "int", "help": "A", "default": 3, "minimum": -1, "maximum": 9},
+            "state": {"type": "bool", "help": "A", "saved": False},
         },
     },
 }
