@@ -27,7 +27,7 @@ def clear(lio: Lio) -> None:
     with lio.transaction() as steps:
         fabrics = list(_fabrics(lio))
         for fabric in fabrics:
-            if fabric.exists and fabric.spec.has("discovery_auth"):
+            if fabric.exists:
                 clear_discovery(fabric)
             for wwn in fabric.targets():
                 fabric.target(wwn).remove(steps)
@@ -50,9 +50,16 @@ def remove_empty_hbas(lio: Lio) -> None:
 
 
 def clear_discovery(fabric: Fabric) -> None:
-    """Unset the discovery credentials, and no longer demand them."""
+    """Unset the discovery credentials, and no longer demand them; other settings as at first."""
     group = fabric.discovery_auth()
-    values = {name: "" for name in _CREDENTIALS if group.get(name)}
+    if not group.lio.configfs.is_dir(group.folder):
+        return
+    names = set(group.names())
+    values = {name: "" for name in _CREDENTIALS if name in names and group.get(name)}
+    for parameter in fabric.spec.attributes.get("discovery_auth", ()):
+        name, default = parameter.name, parameter.default
+        if default and parameter.writable and name in names and group.get(name) != default:
+            values[name] = default
     if fabric.enforces_discovery_auth:
         values["enable"] = "0"
     if values:

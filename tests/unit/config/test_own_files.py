@@ -47,7 +47,8 @@ def test_settings_of_a_whole_fabric(lio, tmp_path):
     group.set_all({"rdma_cm_port": "5000"})
     document = dump(lio)
     assert document["fabric_modules"] == [{"name": "srpt", "parameters": {"rdma_cm_port": "5000"}}]
-    group.set_all({"rdma_cm_port": "0"})
+    clear(lio)
+    assert not lio.configfs.is_dir("srpt")
     assert dump(lio)["fabric_modules"] == []
     restore(lio, document, str(tmp_path / "saveconfig.json"))
     assert group.get("rdma_cm_port") == "5000"
