@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lioshell.errors import NotFoundError, RunnerError
 from lioshell.runner.scsi.disk import Disk
+from lioshell.runner.supervisor import SETTLE_TIMEOUT_S
 
 if TYPE_CHECKING:
     from lioshell.runner.device import ServedDevice
@@ -59,7 +60,7 @@ class Care:
         before = unit.geometry.size_bytes
         supervisor = self._supervisor
         # BUSY meanwhile: no command is under way on blocks that are just being cut off.
-        supervisor.quiet(served)
+        self._quiet(served, SETTLE_TIMEOUT_S)
         try:
             unit.handler.resize(size_bytes)
             try:
@@ -74,6 +75,11 @@ class Care:
             supervisor.gate.try_open(served.device)
         return {"size_bytes": size_bytes}
 
+    def give_away(self, path: str) -> list[str]:
+        """Give a device up for the process that asks. Raises NotFoundError."""
+        self._supervisor.give_away(self._served(path))
+        return []
+
     def repair(self, path: str) -> list[str]:
         """Take a device over again, its commands in flight retried; return what was done.
 
@@ -84,7 +90,7 @@ class Care:
         served = supervisor.served(path)
         done = []
         if served is not None:
-            supervisor.quiet(served, _REPAIR_TIMEOUT_S)
+            self._quiet(served, _REPAIR_TIMEOUT_S)
             supervisor.release(served)
             done.append("answered what was queued and closed it")
         supervisor.readmit(path)
@@ -98,6 +104,27 @@ class Care:
         done.append("reset the ring: commands in flight are sent again by their initiators")
         done.append(f"served by process {os.getpid()}")
         return done
+
+    def _quiet(self, served: ServedDevice, timeout_s: float) -> None:
+        """Block a device and wait until it has answered everything; `gate.open` ends that.
+
+        Raises RunnerError when a command in its handler does not end; it is open again then.
+        """
+        gate = self._supervisor.gate
+        gate.close(served.device)
+        try:
+            if self._loop.settle(served, timeout_s):
+                return
+        except BaseException:
+            gate.try_open(served.device)
+            raise
+        gate.try_open(served.device)
+        raise RunnerError(
+            f"{len(served.in_flight())} commands are still in the handler of"
+            f" {served.device.configfs_path}, which hangs",
+            hint=f"Mend its storage, or end process {os.getpid()}: another one takes it over.",
+            path=served.device.configfs_path,
+        )
 
     def _served(self, path: str) -> ServedDevice:
         served = self._supervisor.served(path)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import threading
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 SCAN_TIMEOUT_S: Final = 60.0
 RELEASE_TIMEOUT_S: Final = 5.0
+GIVEN_S: Final = 5.0
+"""How long a device that was given away is left to the process that wanted it."""
+_OWN_CLOSE_S: Final = 0.3
 SETTLE_TIMEOUT_S: Final = 15.0
 """How long a device that is given up may take for the commands in its handler."""
 
@@ -65,13 +68,15 @@ class Supervisor:
         loop.report = report
         self._served: dict[str, ServedDevice] = {}
         self._notes: dict[UioDevice, Note] = {}
+        self._given: set[UioDevice] = set()
+        self._given_at = 0.0
         self._only: frozenset[str] | None = None
         self._watch: UioWatch | None = None
         self._scan_lock = threading.Lock()
         self._state_lock = threading.Lock()
         self._openings = Openings(self._scan_failed)
         self._rescan = Rescan(self._scan_after_event, self._scan_failed)
-        self._foreign = ForeignWatch(kernel.uio, loop, self._rescan.request, report)
+        self._foreign = ForeignWatch(kernel.uio, loop, self._foreign_closed, report)
         self._paused = False
 
     # What to serve ----------------------------------------------------------------------------
@@ -114,29 +119,35 @@ class Supervisor:
                 del self._notes[device]
         self.scan()
 
-    def quiet(self, served: ServedDevice, timeout_s: float = SETTLE_TIMEOUT_S) -> None:
-        """Block a device and wait until it has answered everything; `gate.open` ends that.
-
-        Raises RunnerError when a command in its handler does not end; it is open again then.
-        """
-        self.gate.close(served.device)
-        try:
-            if self._loop.settle(served, timeout_s):
-                return
-        except BaseException:
-            self.gate.try_open(served.device)
-            raise
-        self.gate.try_open(served.device)
-        raise RunnerError(
-            f"{len(served.in_flight())} commands are still in the handler of"
-            f" {served.device.configfs_path}, which hangs",
-            hint=f"Mend its storage, or end process {os.getpid()}: another one takes it over.",
-            path=served.device.configfs_path,
-        )
-
     def release(self, served: ServedDevice) -> None:
         """Give up one device, blocked; a scan takes it again."""
         self._release(served, leave_blocked=True)
+
+    def give_away(self, served: ServedDevice) -> None:
+        """Give up one device for another process, and take it again when that one ends.
+
+        A process that does not come for it is waited for a moment only.
+        """
+        device = served.device
+        self._given.add(device)
+        self._given_at = time.monotonic()
+        self._release(served, leave_blocked=True)
+        # After our own close, so that the next one is the other's.
+        self._foreign.add(device)
+        timer = threading.Timer(GIVEN_S, self._take_back)
+        timer.daemon = True
+        timer.start()
+
+    def _foreign_closed(self) -> None:
+        # An old watch tells of our own close as well.
+        if time.monotonic() - self._given_at > _OWN_CLOSE_S:
+            self._given.clear()
+        self._rescan.request()
+
+    def _take_back(self) -> None:
+        self._given.clear()
+        if not self._paused:
+            self._rescan.request()
 
     def serve_only(self, configfs_paths: Collection[str]) -> None:
         """Serve just these storage objects ("core/user_0/vol0"), from now on; then scan.
@@ -232,6 +243,7 @@ class Supervisor:
             (self._only is None or device.configfs_path in self._only)
             and device.uio_name not in self._served
             and device not in self._openings
+            and device not in self._given
             and not (note is not None and note.quarantine)
         )
 

@@ -13,7 +13,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from lioshell.errors import HostError, LockedError, RunnerError
+from lioshell.errors import HostError, LockedError, RunnerError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -193,6 +193,17 @@ class Hosting:
         self.refresh()
         return _result(answers, path)
 
+    def serve_here(self, path: str) -> list[str]:
+        """Serve a device in this process, which only a session can."""
+        raise UsageError(
+            f"{path.rpartition('/')[2]} cannot be served by a process that ends with its command",
+            hint="Type it in an interactive session, or start the service: lioshell serve",
+        )
+
+    def to_service(self, path: str) -> list[str]:
+        """Have a device served by the service, which is started if need be."""
+        return self.devices_changed([path])
+
     def repair(self, path: str) -> list[str]:
         """Have a device taken over again; return what was done. Raises RunnerError."""
         done = self.care(path, {"op": "repair"})
@@ -224,6 +235,24 @@ class SessionHosting(Hosting):
         """Serve new devices here, unless a service does."""
         if service_runs(self._kernel.run_dir):
             return super().devices_changed(created)
+        return self._serve(created)
+
+    def serve_here(self, path: str) -> list[str]:
+        """Serve a device in this session, whoever serves it now; return lines for the user.
+
+        Whoever gave it up takes it again when the session ends. Raises RunnerError.
+        """
+        self.care(path, {"op": "give"})
+        return self._serve([path])
+
+    def to_service(self, path: str) -> list[str]:
+        """Give a device of this session to the service, which is started if need be."""
+        if self._host is not None and path in self._host.served():
+            self._own.discard(path)
+            self._host.serve_only(self._own)
+        return super().devices_changed([path])
+
+    def _serve(self, created: Sequence[str]) -> list[str]:
         self._require_handlers(created)
         if self._host is None:
             from lioshell.service.host import Host

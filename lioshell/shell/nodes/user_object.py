@@ -11,6 +11,7 @@ from lioshell.shell.nodes.storage_object import StorageObjectNode
 from lioshell.specs import Parameter
 
 _RING, _NETLINK = "ring", "netlink"
+_HERE, _SERVICE = "here", "service"
 _ABOUT = {
     _RING: (
         "The device is blocked (initiators get BUSY and try again), its ring is emptied with "
@@ -30,6 +31,7 @@ class UserObjectNode(StorageObjectNode):
     command_parameters: ClassVar[dict[str, tuple[Parameter, ...]]] = {
         **StorageObjectNode.command_parameters,
         "resize": (Parameter("size", "size", "The new size, as in 20G", required=True),),
+        "serve": (Parameter("where", "enum", "Which process", _HERE, values=(_HERE, _SERVICE)),),
         "repair": (Parameter("what", "enum", "What is stuck", _RING, values=(_RING, _NETLINK)),),
     }
 
@@ -90,6 +92,26 @@ class UserObjectNode(StorageObjectNode):
                 path=storage_object.path,
             )
         self.out.say(f"{self.name} has {format_size(wanted)} now.")
+
+    def ui_command_serve(self, where: str = _HERE) -> None:
+        """Have this disk served by this session, or by the service; nobody who uses it notices.
+
+        WHERE is here or service. When the session ends, the service takes the disk
+        again.
+
+        Examples:
+            serve here
+            serve service
+        """
+        path = self.storage_object.path
+        hosting = self.session.hosting
+        if where not in (_HERE, _SERVICE):
+            raise UsageError(f"{where!r} can serve nothing", hint="Give here or service.")
+        if self.lio.dry_run:
+            self.out.say(f"{path} would be served: {where}", "plain")
+            return
+        for line in hosting.serve_here(path) if where == _HERE else hosting.to_service(path):
+            self.out.say(line)
 
     def ui_command_repair(self, what: str = _RING) -> None:
         """Get a device going again that is stuck.

@@ -549,6 +549,41 @@ def test_a_device_that_another_gives_up_is_taken(bench: Bench) -> None:
     eventually(lambda: second.states() == {"vol0": "served"})
 
 
+def test_a_device_that_is_given_away_comes_back_when_the_other_ends(bench: Bench) -> None:
+    bench.device()
+    service, session = bench.runner(), bench.runner()
+    for runner in (service, session):
+        runner.loop.start_thread()
+    service.supervisor.scan()
+    served = service.supervisor.served("core/user_0/vol0")
+    assert served is not None
+    service.supervisor.give_away(served)
+    service.supervisor.scan()
+    assert service.states() == {}
+    session.supervisor.scan()
+    assert session.states() == {"vol0": "served"}
+    time.sleep(0.35)
+    begin = time.monotonic()
+    session.supervisor.release_all()
+    eventually(lambda: service.states() == {"vol0": "served"})
+    # It was told of the close, and did not wait for the time of who does not come.
+    assert time.monotonic() - begin < 4
+
+
+def test_a_device_that_nobody_comes_for_is_taken_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lioshell.runner.supervisor.GIVEN_S", 0.1)
+    bench.device()
+    runner = bench.runner()
+    runner.loop.start_thread()
+    runner.supervisor.scan()
+    served = runner.supervisor.served("core/user_0/vol0")
+    assert served is not None
+    runner.supervisor.give_away(served)
+    eventually(lambda: runner.states() == {"vol0": "served"})
+
+
 def test_a_storage_that_does_not_open_delays_no_other(bench: Bench) -> None:
     gate = threading.Event()
 
