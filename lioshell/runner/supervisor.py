@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import threading
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +17,7 @@ from lioshell.errors import LioshellError, LockedError, RunnerError
 from lioshell.runner.device import ServedDevice
 from lioshell.runner.foreign import ForeignWatch
 from lioshell.runner.gate import Gate
+from lioshell.runner.given import Given
 from lioshell.runner.openings import Openings
 from lioshell.runner.rescan import Rescan
 from lioshell.runner.states import BROKEN, FOREIGN, NO_HANDLER, OPENING, SERVED, Note, reason
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 SCAN_TIMEOUT_S: Final = 60.0
 RELEASE_TIMEOUT_S: Final = 5.0
-GIVEN_S: Final = 5.0
-"""How long a device that was given away is left to the process that wanted it."""
-_OWN_CLOSE_S: Final = 0.3
 SETTLE_TIMEOUT_S: Final = 15.0
 """How long a device that is given up may take for the commands in its handler."""
 
@@ -68,15 +65,14 @@ class Supervisor:
         loop.report = report
         self._served: dict[str, ServedDevice] = {}
         self._notes: dict[UioDevice, Note] = {}
-        self._given: set[UioDevice] = set()
-        self._given_at = 0.0
         self._only: frozenset[str] | None = None
         self._watch: UioWatch | None = None
         self._scan_lock = threading.Lock()
         self._state_lock = threading.Lock()
         self._openings = Openings(self._scan_failed)
         self._rescan = Rescan(self._scan_after_event, self._scan_failed)
-        self._foreign = ForeignWatch(kernel.uio, loop, self._foreign_closed, report)
+        self._given = Given(self._retry)
+        self._foreign = ForeignWatch(kernel.uio, loop, self._given.closed, report)
         self._paused = False
 
     # What to serve ----------------------------------------------------------------------------
@@ -130,24 +126,9 @@ class Supervisor:
         """
         device = served.device
         self._given.add(device)
-        self._given_at = time.monotonic()
         self._release(served, leave_blocked=True)
         # After our own close, so that the next one is the other's.
         self._foreign.add(device)
-        timer = threading.Timer(GIVEN_S, self._take_back)
-        timer.daemon = True
-        timer.start()
-
-    def _foreign_closed(self) -> None:
-        # An old watch tells of our own close as well.
-        if time.monotonic() - self._given_at > _OWN_CLOSE_S:
-            self._given.clear()
-        self._rescan.request()
-
-    def _take_back(self) -> None:
-        self._given.clear()
-        if not self._paused:
-            self._rescan.request()
 
     def serve_only(self, configfs_paths: Collection[str]) -> None:
         """Serve just these storage objects ("core/user_0/vol0"), from now on; then scan.
@@ -249,6 +230,10 @@ class Supervisor:
 
     def _scan_failed(self, error: Exception) -> None:
         self._report(f"Looking for devices failed: {reason(error)}")
+
+    def _retry(self) -> None:
+        if not self._paused:
+            self._rescan.request()
 
     def _on_uevent(self) -> None:
         watch = self._watch

@@ -573,7 +573,7 @@ def test_a_device_that_is_given_away_comes_back_when_the_other_ends(bench: Bench
 def test_a_device_that_nobody_comes_for_is_taken_back(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lioshell.runner.supervisor.GIVEN_S", 0.1)
+    monkeypatch.setattr("lioshell.runner.given.GIVEN_S", 0.1)
     bench.device()
     runner = bench.runner()
     runner.loop.start_thread()
