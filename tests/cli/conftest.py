@@ -120,8 +120,12 @@ class Cli:
         return replace(made, configfs=SimConfigfs(str(self.sim), self._specs, faults))
 
     def tree(self) -> dict[str, str]:
-        """Return all of configfs: path -> "dir", the link's target, or the attribute's text."""
-        return dump(self.sim / "config")
+        """Return all of configfs: path -> "dir", the link's target, or the attribute's text.
+
+        Statistics are left out: they count on, also what was undone.
+        """
+        found = dump(self.sim / "config")
+        return {path: text for path, text in found.items() if "statistics/" not in path}
 
 
 def dump(root: Path) -> dict[str, str]:

@@ -16,13 +16,18 @@ import pytest
 
 from lioshell.errors import HostError, KernelError
 from lioshell.kernel.open import open_real, open_sim
+from lioshell.kernel.sim.sessions import SimInitiators
 from lioshell.specs import Specs
+
+from .open_iscsi import OpenIscsi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from lioshell.kernel.ports import ConfigfsPort, Kernel
+
+    from .capture import Initiators
 
 REAL = os.environ.get("LIOSHELL_CONTRACT") == "real"
 
@@ -37,6 +42,12 @@ def kernel(tmp_path: Path) -> Kernel:
 @pytest.fixture
 def configfs(kernel: Kernel) -> ConfigfsPort:
     return kernel.configfs
+
+
+@pytest.fixture
+def initiators(tmp_path: Path) -> Initiators:
+    """Initiators for iSCSI targets on this machine."""
+    return OpenIscsi() if REAL else SimInitiators(str(tmp_path / "kernel"))
 
 
 @pytest.fixture(scope="session")

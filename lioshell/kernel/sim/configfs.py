@@ -61,6 +61,9 @@ class SimConfigfs(RealConfigfs):
         if name == "nexus" and not text:
             # tcm_loop.c, tcm_loop_tpg_nexus_show.
             raise refusal("read", full, errno.ENODEV)
+        if not text and "/statistics/" in path:
+            # target_core_stat.c: of a LUN without an object, of a port without a session.
+            raise refusal("read", full, errno.ENODEV)
         if name in _LUN_ATTRIBUTES and not self.links(folder):
             # target_core_fabric_configfs.c, target_fabric_port_alua_*_show.
             raise refusal("read", full, errno.ENODEV)

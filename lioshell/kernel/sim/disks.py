@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass
 
 BLOCK_SIZE_BYTES = 512
+_FIRST_HOST = "host0"
 _FIRST_DISKS = (("sdb", "0:0:0:0"), ("sdc", "0:0:1:0"))
 _FIRST_SIZE_BYTES = 1 << 30
 
@@ -32,6 +33,7 @@ class Disks:
         self._dev = f"{sim_root}/dev"
         self._claims = f"{sim_root}/claims"
         self._scsi = f"{sim_root}/sys/bus/scsi/devices"
+        self._hosts = f"{sim_root}/sys/class/scsi_host"
 
     def populate(self) -> None:
         """Give a new machine two disks of 1 GiB; what is there already stays as it is."""
@@ -42,6 +44,7 @@ class Disks:
             with open(f"{self._dev}/{name}", "ab") as file:
                 file.truncate(_FIRST_SIZE_BYTES)
             os.makedirs(f"{self._scsi}/{address}/block/{name}", exist_ok=True)
+        os.makedirs(f"{self._hosts}/{_FIRST_HOST}", exist_ok=True)
 
     def names(self) -> list[str]:
         """Return the names below /dev of all disks."""

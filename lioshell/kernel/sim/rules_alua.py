@@ -62,7 +62,7 @@ def _attributes(number: str) -> dict[str, Attribute]:
         "implicit_trans_secs": Attribute("0\n", READ_WRITE, _up_to(255)),
         "preferred": Attribute("0\n", READ_WRITE, _up_to(1)),
         "tg_pt_gp_id": Attribute(number, READ_WRITE, _store_id),
-        "members": Attribute("", READ_ONLY),
+        "members": Attribute("", READ_ONLY, own=True),
     }
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lioshell.kernel.sim.rules_backstores import backstore_of
+from lioshell.kernel.sim.rules_statistics import show_identity
 from lioshell.kernel.sim.rules_wwn import require_unexported, show_reservations
 from lioshell.kernel.sim.schema import Attribute, Group, from_parameter
 from lioshell.kernel.sim.values import Refused, signed, switch, unsigned
@@ -54,6 +55,7 @@ def _attribute(spec: BackstoreSpec, parameter: Parameter) -> Attribute:
     numeric = parameter.type in ("int", "size") and parameter.default is None
     fresh = "0" if name in _SET_AT_ENABLE or numeric else None
     attribute = from_parameter(parameter, fabric=False, text=fresh)
+    attribute = replace(attribute, own=name in _SET_AT_ENABLE or numeric)
     if attribute.store is None:
         return attribute
     own = {**_RULES, **_RULES_OF.get(spec.hba_prefix, {})}.get(name)
@@ -91,6 +93,7 @@ def _model_alias(write: Write) -> str:
     name = write.parent.rpartition("/")[2][:_PRODUCT_MAX]
     product = name if flag else backstore_of(write.parent).product
     write.sim.tree.put(f"{write.parent}/wwn/product_id", f"{product}\n")
+    show_identity(write.sim, write.parent)
     return f"{int(flag)}\n"
 
 

@@ -131,14 +131,13 @@ def _make_hba(sim: Simulation, folder: str, name: str) -> Made:
         sim.load_module(module)
     if find_backstore(sim, prefix) is None:
         raise Refused(errno.EINVAL)
-    index = int(sim.tree.state("").get("hbas", 0)) + 1
-    sim.tree.change_state("", hbas=index)
+    index = sim.count("hbas")
     info = f"HBA Index: {index} plugin: {prefix} version: {VERSION}\n"
-    return Made(texts={"hba_info": info})
+    return Made(texts={"hba_info": info}, state={"index": index})
 
 
 def _hba_group(sim: Simulation, name: str) -> Group | None:
-    from lioshell.kernel.sim.rules_device import device_group
+    from lioshell.kernel.sim.rules_device import device_group, make_device
 
     prefix = hba_prefix(name)
     spec = find_backstore(sim, prefix)
@@ -150,7 +149,7 @@ def _hba_group(sim: Simulation, name: str) -> Group | None:
             "hba_info": read_only(""),
             "hba_mode": Attribute("0\n", READ_WRITE, _store_hba_mode),
         },
-        make=lambda _sim, _folder, _name: Made(),
+        make=make_device,
         child=lambda _name: device,
     )
 

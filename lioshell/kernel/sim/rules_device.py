@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING
 from lioshell.kernel.sim.rules_alua import alua_group
 from lioshell.kernel.sim.rules_attrib import attrib_group
 from lioshell.kernel.sim.rules_backstores import backstore_for, backstore_of
+from lioshell.kernel.sim.rules_statistics import device_statistics, new_device, number_device
 from lioshell.kernel.sim.rules_wwn import pr_group, wwn_group
 from lioshell.kernel.sim.schema import (
-    EMPTY,
     READ_ONLY,
     READ_WRITE,
     WRITE_ONLY,
     Attribute,
     Group,
+    Made,
 )
 from lioshell.kernel.sim.values import Refused
 
@@ -42,15 +43,14 @@ _LBA_MAP_LINE = re.compile(r"(\d+) (\d+)((?: \d+:[OASU])*)")
 def device_group(spec: BackstoreSpec) -> Group:
     """Return the kind of a backstore's storage objects."""
     backstore = backstore_for(spec.hba_prefix)
-    statistics = ("scsi_dev", "scsi_tgt_dev", "scsi_lu")
     return Group(
         attributes={
-            "info": Attribute("", READ_ONLY),
+            "info": Attribute("", READ_ONLY, own=True),
             "control": Attribute("", WRITE_ONLY, _store_control),
             "alias": Attribute("", READ_WRITE, _store_path),
-            "udev_path": Attribute("", READ_WRITE, _store_path),
-            "enable": Attribute("0\n", READ_WRITE, _store_enable),
-            "alua_lu_gp": Attribute("", READ_WRITE, _store_lu_group),
+            "udev_path": Attribute("", READ_WRITE, _store_path, own=True),
+            "enable": Attribute("0\n", READ_WRITE, _store_enable, own=True),
+            "alua_lu_gp": Attribute("", READ_WRITE, _store_lu_group, own=True),
             "lba_map": Attribute("", READ_WRITE, _store_lba_map),
         },
         groups={
@@ -59,11 +59,17 @@ def device_group(spec: BackstoreSpec) -> Group:
             "pr": pr_group(passthrough=backstore.passthrough),
             "wwn": wwn_group(backstore.product, backstore.revision),
             "alua": alua_group(),
-            "statistics": Group(groups=dict.fromkeys(statistics, EMPTY)),
+            "statistics": device_statistics(),
         },
         created=show_info,
         drop=_drop,
     )
+
+
+def make_device(sim: Simulation, folder: str, name: str) -> Made:
+    """Return what a fresh storage object shows of itself."""
+    backstore = backstore_of(f"{folder}/{name}")
+    return Made(texts=new_device(sim, folder, backstore.product, backstore.revision))
 
 
 def is_enabled(sim: Simulation, device: str) -> bool:
@@ -127,6 +133,7 @@ def _store_enable(write: Write) -> str:
     hba = device.rpartition("/")[0]
     number = int(tree.state(hba).get("configured", 0))
     tree.change_state(device, number=number)
+    number_device(sim, device)
     values = backstore_of(device).configure(sim, device)
     tree.change_state(hba, configured=number + 1)
     alignment = max(1, _PAGE_SIZE_BYTES // values["hw_block_size"])

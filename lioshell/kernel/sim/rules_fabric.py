@@ -11,12 +11,25 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from lioshell.kernel.sim.rules_lun import lun_group, make_lun, mapped_lun_group
-from lioshell.kernel.sim.schema import EMPTY, READ_WRITE, Attribute, Group, Made, from_parameter
+from lioshell.kernel.sim.rules_lun import (
+    lun_group,
+    make_lun,
+    make_mapped_lun,
+    mapped_lun_group,
+)
+from lioshell.kernel.sim.schema import (
+    EMPTY,
+    READ_WRITE,
+    Attribute,
+    Group,
+    Made,
+    from_parameter,
+    read_only,
+)
 from lioshell.kernel.sim.values import Refused, signed, switch, unsigned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from lioshell.kernel.sim.schema import Write
     from lioshell.kernel.sim.simulation import Simulation
@@ -33,10 +46,11 @@ def fabric_title(group: str) -> str:
 class FabricRules:
     """What a fabric module adds to the core; the base class is a module that adds nothing."""
 
-    target_statistics: tuple[str, ...] = ()
-    acl_statistics: tuple[str, ...] = ()
+    target_statistics: Group = EMPTY
+    acl_statistics: Group = EMPTY
 
-    def __init__(self) -> None:
+    def __init__(self, spec: FabricSpec) -> None:
+        self.spec = spec
         self.fabric_attributes: dict[str, Attribute] = {}
         self.tpg_attributes: dict[str, Attribute] = {}
         self.acl_attributes: dict[str, Attribute] = {}
@@ -51,6 +65,9 @@ class FabricRules:
         """Check a target's name."""
         del sim, folder, name
         return Made()
+
+    def drop_target(self, sim: Simulation, target: str) -> None:
+        """Do what the module does before a target goes."""
 
     def make_tpg(self, sim: Simulation, folder: str, name: str) -> Made:
         """Check a TPG's name."""
@@ -70,8 +87,25 @@ class FabricRules:
 
     def make_acl(self, sim: Simulation, folder: str, name: str) -> Made:
         """Check an initiator's name."""
-        del sim, folder, name
-        return Made()
+        del folder, name
+        return Made(state={"index": number_acl(sim)})
+
+    def drop_acl(self, sim: Simulation, acl: str) -> None:
+        """Do what the module does before an ACL goes."""
+
+    def drop_tpg(self, sim: Simulation, tpg: str) -> None:
+        """Do what the module does before a TPG goes."""
+
+    def mapped_lun_texts(self, sim: Simulation, acl: str) -> dict[str, str]:
+        """Return what a new mapped LUN shows of its ACL, by path below it."""
+        del sim, acl
+        return {}
+
+    def portal_made(self, sim: Simulation, portal: str) -> None:
+        """Do what the module does when a portal was made."""
+
+    def portal_dropped(self, sim: Simulation, portal: str) -> None:
+        """Do what the module does before a portal goes."""
 
     def lun_linked(self, sim: Simulation, lun: str) -> None:
         """Do what the module does when a LUN gets its storage object."""
@@ -84,25 +118,48 @@ class FabricRules:
         return f"{int(switch(write.value))}\n"
 
 
+def number_acl(sim: Simulation) -> int:
+    """Return the number of a new ACL; one that is refused uses a number up too."""
+    return sim.count("acls")
+
+
 def fabric_group(spec: FabricSpec) -> Group:
     """Return the kind of a fabric's folder."""
-    from lioshell.kernel.sim.rules_iscsi import IscsiRules
-    from lioshell.kernel.sim.rules_loopback import LoopbackRules, NexusRules
-
-    rules: FabricRules
-    if spec.group == "iscsi":
-        rules = IscsiRules()
-    elif spec.group == "loopback":
-        rules = LoopbackRules()
-    else:
-        rules = NexusRules() if spec.has("nexus") else FabricRules()
+    rules = _rules_of(spec)
     target = _target_group(spec, rules)
     return Group(
-        attributes=rules.fabric_attributes,
+        attributes=_own_files(spec, rules, "fabric", rules.fabric_attributes),
         groups={"discovery_auth": _parameters(spec, rules, "discovery_auth")},
         make=rules.make_target,
         child=lambda _name: target,
     )
+
+
+def _rules_of(spec: FabricSpec) -> FabricRules:
+    if spec.group == "iscsi":
+        from lioshell.kernel.sim.rules_iscsi import IscsiRules
+
+        return IscsiRules(spec)
+    if spec.group == "loopback":
+        from lioshell.kernel.sim.rules_loopback import LoopbackRules
+
+        return LoopbackRules(spec)
+    from lioshell.kernel.sim.rules_modules import RULES
+    from lioshell.kernel.sim.rules_nexus import FreeNexusRules
+
+    if spec.group in RULES:
+        return RULES[spec.group](spec)
+    return FreeNexusRules(spec) if spec.has("nexus") else FabricRules(spec)
+
+
+def _own_files(
+    spec: FabricSpec, rules: FabricRules, group: str, own: Mapping[str, Attribute]
+) -> dict[str, Attribute]:
+    """Return the files in an object's own folder: those of the spec, the module's own in front."""
+    described = dict(_parameters(spec, rules, group).attributes)
+    if group == "fabric" and "version" in described:
+        described["version"] = read_only(f"simulated {spec.module}")
+    return {**described, **own}
 
 
 def _parameters(spec: FabricSpec, rules: FabricRules, group: str) -> Group:
@@ -122,11 +179,12 @@ def _target_group(spec: FabricSpec, rules: FabricRules) -> Group:
     affinity = Attribute("-1\n", READ_WRITE, _store_affinity)
     return Group(
         groups={
-            "fabric_statistics": Group(groups=dict.fromkeys(rules.target_statistics, EMPTY)),
+            "fabric_statistics": rules.target_statistics,
             "param": Group({"cmd_completion_affinity": affinity}),
         },
         make=rules.make_tpg,
         child=lambda _name: tpg,
+        drop=rules.drop_target,
     )
 
 
@@ -141,10 +199,15 @@ def _store_affinity(write: Write) -> str:
 
 
 def _tpg_group(spec: FabricSpec, rules: FabricRules) -> Group:
-    attributes = dict(rules.tpg_attributes)
+    attributes = _own_files(spec, rules, "tpg", rules.tpg_attributes)
     if spec.has("enable"):
         attributes["enable"] = Attribute("0\n", READ_WRITE, rules.set_enabled)
-    acl, portal = _acl_group(spec, rules), Group(rules.portal_attributes)
+    acl = _acl_group(spec, rules)
+    portal = Group(
+        _own_files(spec, rules, "portal", rules.portal_attributes),
+        created=rules.portal_made,
+        drop=rules.portal_dropped,
+    )
     lun = lun_group(rules.lun_linked, rules.lun_unlinked)
     return Group(
         attributes=attributes,
@@ -156,6 +219,7 @@ def _tpg_group(spec: FabricSpec, rules: FabricRules) -> Group:
             "auth": _parameters(spec, rules, "tpg_auth"),
             "param": _parameters(spec, rules, "tpg_parameter"),
         },
+        drop=rules.drop_tpg,
     )
 
 
@@ -170,13 +234,14 @@ def _portal_rule(spec: FabricSpec, rules: FabricRules) -> Callable[[Simulation, 
 def _acl_group(spec: FabricSpec, rules: FabricRules) -> Group:
     mapped = mapped_lun_group()
     return Group(
-        attributes=rules.acl_attributes,
+        attributes=_own_files(spec, rules, "acl", rules.acl_attributes),
         groups={
             "attrib": _parameters(spec, rules, "acl_attribute"),
             "auth": _parameters(spec, rules, "acl_auth"),
             "param": _parameters(spec, rules, "acl_parameter"),
-            "fabric_statistics": Group(groups=dict.fromkeys(rules.acl_statistics, EMPTY)),
+            "fabric_statistics": rules.acl_statistics,
         },
-        make=make_lun,
+        make=lambda sim, acl, name: make_mapped_lun(sim, acl, name, rules.mapped_lun_texts),
         child=lambda _name: mapped,
+        drop=rules.drop_acl,
     )

@@ -11,8 +11,17 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from lioshell.kernel.sim.rules_fabric import FabricRules
+from lioshell.kernel.sim import rules_iscsi_sessions as sessions
+from lioshell.kernel.sim.rules_fabric import FabricRules, number_acl
 from lioshell.kernel.sim.rules_iscsi_portals import check_portal, portal_attributes
+from lioshell.kernel.sim.rules_iscsi_statistics import (
+    acl_statistics,
+    free_number,
+    number_target,
+    show_portals,
+    target_number,
+    target_statistics,
+)
 from lioshell.kernel.sim.schema import READ_ONLY, READ_WRITE, Attribute, Made, read_only
 from lioshell.kernel.sim.values import Refused, switch, unsigned
 
@@ -21,12 +30,12 @@ if TYPE_CHECKING:
 
     from lioshell.kernel.sim.schema import Write
     from lioshell.kernel.sim.simulation import Simulation
+    from lioshell.specs import FabricSpec
 
 _NAME_MAX = 223
 _AUTH_MAX = 255
 _TAG_MAX = 63
 _CMDSN_MAX = 512
-_NO_SESSION = "No Active iSCSI Session"
 _AUTH_METHODS = ("KRB5", "SPKM1", "SPKM2", "SRP", "CHAP", "None")
 _DIGESTS = ("CRC32C", "None")
 _RANGES = {
@@ -52,25 +61,22 @@ _YES_NO = frozenset(
 class IscsiRules(FabricRules):
     """iscsi_target_mod."""
 
-    target_statistics = (
-        *("iscsi_instance", "iscsi_sess_err", "iscsi_tgt_attr"),
-        *("iscsi_login_stats", "iscsi_logout_stats"),
-    )
-    acl_statistics = ("iscsi_sess_stats",)
+    target_statistics = target_statistics()
+    acl_statistics = acl_statistics()
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, spec: FabricSpec) -> None:
+        super().__init__(spec)
         last_cpu = (os.cpu_count() or 1) - 1
         cpus = f"0-{last_cpu}\n" if last_cpu else "0\n"
         self.fabric_attributes = {
             "lio_version": read_only("Datera Inc. iSCSI Target v4.1.0"),
             "cpus_allowed_list": Attribute(cpus, READ_WRITE, _store_cpus),
         }
-        self.tpg_attributes = {"dynamic_sessions": Attribute("", READ_ONLY)}
+        self.tpg_attributes = {"dynamic_sessions": Attribute("", READ_ONLY, own=True)}
         self.acl_attributes = {
-            "info": Attribute("", READ_ONLY),
-            "cmdsn_depth": Attribute("", READ_WRITE, _store_cmdsn_depth),
-            "tag": Attribute("", READ_WRITE, _store_tag),
+            "info": Attribute("", READ_ONLY, own=True),
+            "cmdsn_depth": Attribute("", READ_WRITE, _store_cmdsn_depth, own=True),
+            "tag": Attribute("", READ_WRITE, _store_tag, own=True),
         }
         self.portal_attributes = portal_attributes()
 
@@ -84,10 +90,18 @@ class IscsiRules(FabricRules):
         return _STORES.get((group, name))
 
     def make_target(self, sim: Simulation, folder: str, name: str) -> Made:
-        del sim, folder
         if len(os.fsencode(name)) > _NAME_MAX:
             raise Refused(errno.EINVAL)
-        return Made()
+        return number_target(sim, folder)
+
+    def drop_target(self, sim: Simulation, target: str) -> None:
+        free_number(sim, target)
+
+    def portal_made(self, sim: Simulation, portal: str) -> None:
+        show_portals(sim, portal, 1)
+
+    def portal_dropped(self, sim: Simulation, portal: str) -> None:
+        show_portals(sim, portal, -1)
 
     def make_tpg(self, sim: Simulation, folder: str, name: str) -> Made:
         # The kernel looks for "tpgt_" anywhere in the name.
@@ -96,17 +110,33 @@ class IscsiRules(FabricRules):
 
     def make_acl(self, sim: Simulation, folder: str, name: str) -> Made:
         attrib = f"{folder.rpartition('/')[0]}/attrib"
-        info = f"No active iSCSI Session for Initiator Endpoint: {name[:_NAME_MAX]}\n"
+        tpg = folder.rpartition("/")[0]
+        session = sessions.take_over(sim.tree, tpg, name)
+        shown = {} if session is None else sessions.shown(sim.tree, tpg, name, session)
         params = sim.group_at(f"{folder}/{name}/param")
         assert params is not None
         return Made(
+            state={"index": number_acl(sim), "session": session},
             texts={
-                "info": info,
+                "info": sessions.no_session(name),
                 "cmdsn_depth": sim.tree.text(f"{attrib}/default_cmdsn_depth"),
                 "attrib/default_erl": sim.tree.text(f"{attrib}/default_erl"),
-                **{f"param/{key}": f"{_NO_SESSION}\n" for key in params.attributes},
-            }
+                "fabric_statistics/iscsi_sess_stats/inst": f"{target_number(sim, folder)}\n",
+                **{f"param/{key}": f"{sessions.NO_SESSION}\n" for key in params.attributes},
+                **shown,
+            },
         )
+
+    def drop_acl(self, sim: Simulation, acl: str) -> None:
+        """The session of an initiator goes with its ACL."""
+        tpg, _, initiator = acl.rpartition("/acls/")
+        sessions.end(sim.tree, tpg, initiator)
+
+    def drop_tpg(self, sim: Simulation, tpg: str) -> None:
+        sessions.end_all(sim.tree, tpg)
+
+    def mapped_lun_texts(self, sim: Simulation, acl: str) -> dict[str, str]:
+        return sessions.mapped_shown(sim.tree, acl)
 
     def make_portal(self, sim: Simulation, folder: str, name: str) -> Made:
         return check_portal(sim, folder, name)
@@ -117,6 +147,8 @@ class IscsiRules(FabricRules):
         enforced = tree.value(f"{write.folder}/attrib/authentication") == "1"
         if flag and enforced and tree.value(write.path) == "0":
             _set_auth_method(write.sim, write.folder, enforced=True)
+        if not flag:
+            sessions.end_all(tree, write.folder)
         return f"{int(flag)}\n"
 
 

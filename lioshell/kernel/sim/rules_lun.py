@@ -11,9 +11,9 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from lioshell.kernel.sim import rules_alua
+from lioshell.kernel.sim import rules_alua, rules_statistics
 from lioshell.kernel.sim.rules_device import is_enabled, show_info
-from lioshell.kernel.sim.schema import EMPTY, READ_WRITE, Attribute, Group, Made
+from lioshell.kernel.sim.schema import READ_WRITE, Attribute, Group, Made
 from lioshell.kernel.sim.values import Refused, unsigned
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from lioshell.kernel.sim.simulation import Simulation
 
 _LUN_ATTRIBUTES = ("alua_tg_pt_offline", "alua_tg_pt_status", "alua_tg_pt_write_md")
-_LUN_STATISTICS = ("scsi_port", "scsi_tgt_port", "scsi_transport")
-_MAPPED_STATISTICS = ("scsi_att_intr_port", "scsi_auth_intr")
 
 
 def lun_group(
@@ -33,10 +31,10 @@ def lun_group(
     """Return the kind of a TPG's LUNs; the fabric's `linked` comes last, `unlinked` first."""
     return Group(
         attributes={
-            "alua_tg_pt_gp": Attribute("", READ_WRITE, _store_lun_group),
+            "alua_tg_pt_gp": Attribute("", READ_WRITE, _store_lun_group, own=True),
             **{name: Attribute("0\n", READ_WRITE, _store_lun_alua) for name in _LUN_ATTRIBUTES},
         },
-        groups={"statistics": Group(groups=dict.fromkeys(_LUN_STATISTICS, EMPTY))},
+        groups={"statistics": rules_statistics.lun_statistics()},
         link=_link_lun,
         linked=lambda sim, folder, target: _lun_linked(sim, folder, target, linked),
         unlinked=lambda sim, folder, target: _lun_unlinked(sim, folder, target, unlinked),
@@ -46,12 +44,23 @@ def lun_group(
 def mapped_lun_group() -> Group:
     """Return the kind of an ACL's mapped LUNs."""
     return Group(
-        attributes={"write_protect": Attribute("", READ_WRITE, _store_write_protect)},
-        groups={"statistics": Group(groups=dict.fromkeys(_MAPPED_STATISTICS, EMPTY))},
+        attributes={"write_protect": Attribute("", READ_WRITE, _store_write_protect, own=True)},
+        groups={"statistics": rules_statistics.mapped_lun_statistics()},
         link=_link_mapped_lun,
         linked=_mapped_lun_linked,
-        unlinked=lambda sim, folder, _target: sim.tree.put(f"{folder}/write_protect", ""),
+        unlinked=lambda sim, folder, _target: _forget_mapping(sim, folder),
     )
+
+
+def make_mapped_lun(
+    sim: Simulation,
+    acl: str,
+    name: str,
+    texts: Callable[[Simulation, str], dict[str, str]],
+) -> Made:
+    """Check the name of a mapped LUN, which shows the session of its ACL."""
+    make_lun(sim, acl, name)
+    return Made(texts=texts(sim, acl))
 
 
 def make_lun(sim: Simulation, folder: str, name: str) -> Made:
@@ -88,6 +97,8 @@ def _lun_linked(
     if sim.tree.value(f"{device}/attrib/alua_support") == "1":
         rules_alua.join(sim, lun, f"{device}/alua/{rules_alua.DEFAULT_GROUP}")
     show_info(sim, device)
+    rules_statistics.show_ports(sim, device)
+    rules_statistics.show_lun(sim, lun, device)
     then(sim, lun)
 
 
@@ -98,9 +109,11 @@ def _lun_unlinked(
     rules_alua.leave(sim, lun, device)
     sim.tree.put(f"{lun}/alua_tg_pt_gp", "")
     show_info(sim, device)
+    rules_statistics.show_ports(sim, device)
+    rules_statistics.hide_lun(sim, lun)
     for link in sim.links_to(lun):
         # A mapped LUN whose LUN has no storage object any more shows nothing.
-        sim.tree.put(f"{link.rpartition('/')[0]}/write_protect", "")
+        _forget_mapping(sim, link.rpartition("/")[0])
 
 
 def _require_storage_object(write: Write) -> str:
@@ -158,6 +171,12 @@ def _mapped_lun_linked(sim: Simulation, folder: str, lun: str) -> None:
     if device is not None and sim.tree.state(device).get("readonly"):
         read_only = True
     sim.tree.put(f"{folder}/write_protect", f"{int(read_only)}\n")
+    rules_statistics.show_mapped_lun(sim, folder, lun)
+
+
+def _forget_mapping(sim: Simulation, folder: str) -> None:
+    sim.tree.put(f"{folder}/write_protect", "")
+    rules_statistics.hide_mapped_lun(sim, folder)
 
 
 def _store_write_protect(write: Write) -> str | None:

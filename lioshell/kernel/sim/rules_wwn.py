@@ -32,7 +32,7 @@ def wwn_group(product: str, revision: str, *, vendor: str = "LIO-ORG") -> Group:
             "product_id": Attribute(f"{product}\n", READ_WRITE, _identification(16)),
             "revision": Attribute(f"{revision}\n", READ_WRITE, _identification(4)),
             "company_id": Attribute("0x001405\n", READ_WRITE, _store_company_id),
-            "vpd_unit_serial": Attribute(f"{SERIAL_PREFIX}\n", READ_WRITE, _store_serial),
+            "vpd_unit_serial": Attribute(f"{SERIAL_PREFIX}\n", READ_WRITE, _store_serial, own=True),
             "vpd_protocol_identifier": nothing,
             "vpd_assoc_logical_unit": nothing,
             "vpd_assoc_target_port": nothing,
@@ -96,9 +96,18 @@ def _identification(limit: int) -> Callable[[Write], str]:
     def store(write: Write) -> str:
         text = stripped(write.value, limit)
         require_unexported(write)
-        return f"{text}\n"
+        return _shown(write, f"{text}\n")
 
     return store
+
+
+def _shown(write: Write, text: str) -> str:
+    """Show a new identification in the statistics too."""
+    from lioshell.kernel.sim.rules_statistics import show_identity
+
+    write.sim.tree.put(write.path, text)
+    show_identity(write.sim, write.parent)
+    return text
 
 
 def _store_company_id(write: Write) -> str:
@@ -115,7 +124,7 @@ def _store_serial(write: Write) -> str:
     if len(write.value) > _SERIAL_MAX:
         raise Refused(errno.EOVERFLOW)
     require_unexported(write)
-    return f"{SERIAL_PREFIX}{write.value.strip()}\n"
+    return _shown(write, f"{SERIAL_PREFIX}{write.value.strip()}\n")
 
 
 def _store_aptpl_metadata(write: Write) -> None:

@@ -51,12 +51,14 @@ class Write:
 class Attribute:
     """An attribute: the text of its file when it is made, and what a write does.
 
-    `store` returns the file's new text, or None when it stays; it raises `Refused`.
+    `store` returns the file's new text, or None when it stays; it raises `Refused`. `own`: most
+    objects have another text there sooner or later, so that it is not worth sharing the first.
     """
 
     text: str = ""
     mode: int = READ_WRITE
     store: Callable[[Write], str | None] | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,12 @@ class Simulation:
             group = default or (group.child(name) if group.child else None)
         return group
 
+    def count(self, counter: str) -> int:
+        """Count one up and return the number, from 1 on; what the kernel never gives twice."""
+        number = int(self.tree.state("").get(counter, 0)) + 1
+        self.tree.change_state("", **{counter: number})
+        return number
+
     def links_to(self, path: str) -> list[str]:
         """Return the links that point to a storage object or LUN, in the order of their making."""
         links = self.tree.state(path).get("links", ())

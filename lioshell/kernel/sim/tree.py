@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from lioshell.kernel.sim.shared_texts import WORTH_SHARING_BYTES, SharedTexts
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -27,6 +29,7 @@ class Tree:
     def __init__(self, sim_root: str) -> None:
         self.base = f"{sim_root}/config/target"
         self._work = f"{sim_root}/work"
+        self._shared = SharedTexts(f"{sim_root}/texts")
 
     def full(self, path: str) -> str:
         """Return the absolute path."""
@@ -47,10 +50,19 @@ class Tree:
         old = _read(full)
         if old == data:
             return
-        if max(len(old), len(data)) <= _PAGE_BYTES:
-            _overwrite(full, data, len(old))
+        self._change(full, data, len(old))
+
+    def fill(self, path: str, text: str) -> None:
+        """Give a short text to a file with a shorter one, or make it empty; it is not read."""
+        self._change(self.full(path), os.fsencode(text), 0 if text else _PAGE_BYTES)
+
+    def _change(self, full: str, data: bytes, old_length: int) -> None:
+        status = os.stat(full)
+        # A text that others share is left to them.
+        if status.st_nlink == 1 and max(old_length, len(data)) <= _PAGE_BYTES:
+            _overwrite(full, data, old_length)
         else:
-            self._replace(full, data, os.stat(full).st_mode & 0o777)
+            self._replace(full, data, status.st_mode & 0o777)
 
     def names(self, path: str, *, links: bool = False) -> list[str]:
         """Return the folders in a folder, or the links, sorted."""
@@ -95,7 +107,7 @@ class Tree:
         new = f"{self._work}/new"
         self.clean()
         os.makedirs(new)
-        _populate(new, group, made.texts, "")
+        self._populate(new, group, made.texts, "")
         if made.state:
             import json
 
@@ -133,17 +145,22 @@ class Tree:
     def _replace(self, full: str, data: bytes, mode: int) -> None:
         os.makedirs(self._work, exist_ok=True)
         new = f"{self._work}/text"
-        _write(new, data, mode, os.O_TRUNC)
+        if os.path.lexists(new):
+            os.unlink(new)
+        if len(data) > WORTH_SHARING_BYTES or not self._shared.link(data, mode, new):
+            _write(new, data, mode)
         os.replace(new, full)
 
-
-def _populate(folder: str, group: Group, texts: Mapping[str, str], prefix: str) -> None:
-    for name, attribute in group.attributes.items():
-        text = texts.get(prefix + name, attribute.text)
-        _write(f"{folder}/{name}", os.fsencode(text), attribute.mode, os.O_EXCL)
-    for name, child in group.groups.items():
-        os.mkdir(f"{folder}/{name}", 0o755)
-        _populate(f"{folder}/{name}", child, texts, f"{prefix}{name}/")
+    def _populate(self, folder: str, group: Group, texts: Mapping[str, str], prefix: str) -> None:
+        for name, attribute in group.attributes.items():
+            path, text = f"{folder}/{name}", texts.get(prefix + name, attribute.text)
+            data = os.fsencode(text)
+            share = not attribute.own and text == attribute.text
+            if not share or not self._shared.link(data, attribute.mode, path):
+                _write(path, data, attribute.mode)
+        for name, child in group.groups.items():
+            os.mkdir(f"{folder}/{name}", 0o755)
+            self._populate(f"{folder}/{name}", child, texts, f"{prefix}{name}/")
 
 
 def _read(full: str) -> bytes:
@@ -174,8 +191,8 @@ def _overwrite(full: str, data: bytes, old_length: int) -> None:
         os.close(descriptor)
 
 
-def _write(full: str, data: bytes, mode: int, flag: int) -> None:
-    descriptor = os.open(full, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flag, 0o600)
+def _write(full: str, data: bytes, mode: int) -> None:
+    descriptor = os.open(full, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_EXCL, 0o600)
     try:
         os.write(descriptor, data)
         # The modes are the kernel's, whatever the umask is.

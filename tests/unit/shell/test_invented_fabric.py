@@ -144,14 +144,17 @@ def build(shell: Shell, invented: Invented) -> str:
 
 
 def configfs_of(shell: Shell) -> dict[str, str]:
-    """Return every file below the fabric's folder with its text, and every link with its name."""
+    """Return every file below the fabric's folder with its text, and every link with its name.
+
+    Statistics are left out: their numbers go on counting.
+    """
     configfs, found = shell.lio.configfs, {}
     folders = ["demo"] if configfs.is_dir("demo") else []
     for folder in folders:
         links = configfs.links(folder)
-        below = configfs.folders(folder)
+        below = [name for name in configfs.folders(folder) if name != "statistics"]
         folders += [f"{folder}/{name}" for name in below]
-        for name in set(configfs.listdir(folder)) - set(below) - set(links):
+        for name in set(configfs.listdir(folder)) - set(configfs.folders(folder)) - set(links):
             found[f"{folder}/{name}"] = configfs.read(f"{folder}/{name}")
         for name in links:
             # The number of a backstore's folder may be another after a restore.

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SCSI hosts and disks of the simulated machine that loopback brings: their files in sysfs.
+
+DIR/sys/class/scsi_host/hostN, DIR/sys/bus/scsi/devices/H:C:T:L/block/sdX. Where a file backs the
+LUN, DIR/dev/sdX is a link to it; what memory, a disk or a process backs has none (the data of user:
+objects is read with lioshell.kernel.sim.initiator).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+
+class ScsiHosts:
+    """The SCSI layer of a simulated machine, as far as loopback changes it."""
+
+    def __init__(self, sim_root: str) -> None:
+        self._hosts = f"{sim_root}/sys/class/scsi_host"
+        self._devices = f"{sim_root}/sys/bus/scsi/devices"
+        self._blocks = f"{sim_root}/sys/class/block"
+        self._dev = f"{sim_root}/dev"
+
+    def add_host(self) -> int:
+        """Make a host with the lowest number that is free, and return the number."""
+        os.makedirs(self._hosts, exist_ok=True)
+        number = 0
+        while True:
+            try:
+                os.mkdir(f"{self._hosts}/host{number}")
+            except FileExistsError:
+                number += 1
+                continue
+            return number
+
+    def remove_host(self, number: int) -> None:
+        """Remove a host; without effect where it is gone."""
+        shutil.rmtree(f"{self._hosts}/host{number}", ignore_errors=True)
+
+    def attach(self, address: str, backing: str) -> None:
+        """Find a disk at an address ("1:0:1:0"), which `backing` holds ("" for no file)."""
+        name = self._free_name()
+        os.makedirs(f"{self._devices}/{address}/block/{name}", exist_ok=True)
+        os.makedirs(self._blocks, exist_ok=True)
+        device = f"{self._devices}/{address}"
+        os.symlink(
+            os.path.relpath(f"{device}/block/{name}", self._blocks), f"{self._blocks}/{name}"
+        )
+        if backing:
+            os.symlink(backing, f"{self._dev}/{name}")
+
+    def detach(self, address: str) -> None:
+        """Remove the disk at an address; without effect where there is none."""
+        device = f"{self._devices}/{address}"
+        for name in os.listdir(f"{device}/block") if os.path.isdir(f"{device}/block") else ():
+            for link in (f"{self._blocks}/{name}", f"{self._dev}/{name}"):
+                if os.path.islink(link):
+                    os.unlink(link)
+        shutil.rmtree(device, ignore_errors=True)
+
+    def _free_name(self) -> str:
+        """Return a name that no disk has; it is found in few looks however many there are."""
+        step, last = 1, 0
+        while self._is_taken(_name(last + step)):
+            last += step
+            step *= 2
+        while step > 1:
+            step //= 2
+            if self._is_taken(_name(last + step)):
+                last += step
+        return _name(last + 1) if self._is_taken(_name(last)) else _name(last)
+
+    def _is_taken(self, name: str) -> bool:
+        return os.path.lexists(f"{self._dev}/{name}") or os.path.lexists(f"{self._blocks}/{name}")
+
+
+def _name(index: int) -> str:
+    """Return sda for 0, sdz for 25, sdaa for 26 (drivers/scsi/sd.c, sd_format_disk_name)."""
+    letters = ""
+    index += 1
+    while index:
+        index, letter = divmod(index - 1, 26)
+        letters = chr(ord("a") + letter) + letters
+    return f"sd{letters}"
