@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from lioshell import options as command_line
-from lioshell.environment import SAVECONFIG, Environment
+from lioshell.environment import SAVECONFIG, Environment, is_terminal
 from lioshell.errors import ExitCode, HostError, LioshellError, UsageError
 from lioshell.render.output import Output
 
@@ -217,7 +217,12 @@ def _run_lines(session: Session, options: Options, env: Environment, out: Output
     if env.interactive:
         from lioshell.shell.repl import run
 
-        return run(session)
+        if is_terminal(env.stdout):
+            return run(session)
+        from prompt_toolkit.output import create_output
+
+        # The answers go to a pipe or a file, the prompt to who types.
+        return run(session, terminal_output=create_output(stdout=env.stderr))
     lines = _stdin_lines(env)
     return _run_script(session, lines, "line ", out, keep_going=options.keep_going)
 

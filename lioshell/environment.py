@@ -52,8 +52,11 @@ class Environment:
 
     @property
     def interactive(self) -> bool:
-        """Whether a person can answer: stdin and stdout are terminals."""
-        return is_terminal(self.stdin) and is_terminal(self.stdout)
+        """Whether a person can answer: stdin is a terminal, and so is stdout or stderr.
+
+        `lioshell | tee LOG` is interactive: the prompt is on stderr then.
+        """
+        return is_terminal(self.stdin) and (is_terminal(self.stdout) or is_terminal(self.stderr))
 
     @property
     def width(self) -> int:

@@ -42,6 +42,15 @@ class DryRunConfigfs:
         """The real folder."""
         return self._configfs.location
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether LIO's folder is there."""
+        return self._configfs.is_dir("core")
+
+    def imagine_nothing(self) -> None:
+        """Imagine LIO's folder as it is after a boot."""
+        self._made.update(dict.fromkeys(("core", "core/alua"), _FOLDER))
+
     def _imagined_below(self, path: str) -> list[str]:
         prefix = f"{path}/" if path else ""
         names = (p[len(prefix) :] for p in (*self._made, *self._links) if p.startswith(prefix))
@@ -182,9 +191,18 @@ class DryRunConfigfs:
 class DryRunSystem:
     """The machine: looked at, but no module is loaded."""
 
-    def __init__(self, system: Any, tell: Tell) -> None:
+    def __init__(self, system: Any, configfs: DryRunConfigfs, tell: Tell) -> None:
         self._system = system
+        self._configfs = configfs
         self._tell = tell
+
+    def prepare(self) -> None:
+        """Tell what would make the `target` folder available; an empty one is imagined."""
+        if self._configfs.is_ready:
+            return
+        for step in self._system.preparations():
+            self._tell(step)
+        self._configfs.imagine_nothing()
 
     def load_module(self, module: str) -> None:
         """Tell that a module would be loaded."""
@@ -196,8 +214,5 @@ class DryRunSystem:
 
 def dry_run(kernel: Kernel, specs: Specs, tell: Tell) -> Kernel:
     """Return a kernel on which nothing is changed; `specs` describe what would be made."""
-    return replace(
-        kernel,
-        configfs=DryRunConfigfs(kernel.configfs, specs, tell),
-        system=DryRunSystem(kernel.system, tell),
-    )
+    configfs = DryRunConfigfs(kernel.configfs, specs, tell)
+    return replace(kernel, configfs=configfs, system=DryRunSystem(kernel.system, configfs, tell))

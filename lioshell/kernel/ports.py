@@ -200,6 +200,9 @@ class SystemPort(Protocol):
         Raises HostError: not root, no configfs or no LIO in this kernel.
         """
 
+    def preparations(self) -> list[str]:
+        """Return what `prepare` would do, as command lines, where the folder is not there."""
+
     def require_root(self) -> None:
         """Raise HostError unless this process may change the target."""
 

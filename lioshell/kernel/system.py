@@ -74,6 +74,15 @@ class RealSystem:
                 path=target,
             )
 
+    def preparations(self) -> list[str]:
+        """Return what `prepare` would do, as command lines; raises HostError as it would."""
+        steps = []
+        if not self._knows_configfs():
+            steps.append("modprobe configfs")
+        if not os.path.ismount(self._configfs):
+            steps.append(f"mount -t configfs configfs {self._configfs}")
+        return [*steps, "modprobe target_core_mod"]
+
     def require_root(self) -> None:
         """Raise HostError unless this process may change the target."""
         if os.geteuid() != 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import uuid
 from typing import TYPE_CHECKING
 
@@ -88,10 +89,16 @@ def create_block(
     dev: str,
     *,
     readonly: bool | None = None,
+    exclusive: bool = True,
     wwn: str | None = None,
     model_alias: bool = True,
 ) -> StorageObject:
-    """Create a block object on a block device; `readonly` None means as the device itself is."""
+    """Create a block object on a block device; `readonly` None means as the device itself is.
+
+    `exclusive` False takes a device that something else uses, a cluster's for instance, where the
+    kernel can (6.17 on; drivers/target/target_core_iblock.c, Opt_exclusive): an older one ignores
+    the option, so what it shows is looked at. Raises UsageError there.
+    """
     check_value(dev)
     with lio.transaction() as steps:
         _begin(lio, "block", name)
@@ -104,13 +111,20 @@ def create_block(
                 f"{dev} is a SCSI device of type {device.scsi_type}, no disk",
                 hint="Export it with pscsi.",
             )
-        _require_unused(lio, dev, in_use=device.in_use)
+        _require_unused(lio, dev, in_use=device.in_use and exclusive)
         read_only = device.read_only if readonly is None else readonly
         storage_object = _make(lio, steps, "block", name)
         base = storage_object.path
         steps.write(f"{base}/udev_path", dev)
         steps.write(f"{base}/control", f"udev_path={dev}")
         steps.write(f"{base}/control", f"readonly={int(read_only)}")
+        if not exclusive:
+            steps.write(f"{base}/control", "exclusive=0")
+            if not lio.dry_run and not re.search(r"exclusive: *0", storage_object.info()):
+                raise UsageError(
+                    "This kernel uses a block device alone or not at all",
+                    hint="exclusive=false needs Linux 6.17; export a file on it instead.",
+                )
         _finish(steps, storage_object, wwn, model_alias=model_alias)
     return _remembered(lio, storage_object)
 

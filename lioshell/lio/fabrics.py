@@ -62,6 +62,21 @@ class Fabric:
             )
         return target
 
+    def attributes(self) -> FabricAttributes:
+        """Return the group of the fabric's own attributes, as cpus_allowed_list."""
+        return FabricAttributes(
+            self._lio, "attribute", self.path, self.spec.attributes.get("fabric_attribute", ())
+        )
+
+    @property
+    def version(self) -> str | None:
+        """What the fabric's module says of itself; None where it does not, or is not loaded."""
+        for name in ("version", "lio_version"):
+            path = f"{self.path}/{name}"
+            if self._lio.configfs.exists(path):
+                return self._lio.configfs.read(path)
+        return None
+
     def discovery_auth(self) -> ParameterGroup:
         """Return the group of the discovery credentials; a change makes the fabric's folder."""
         return ParameterGroup(
@@ -163,6 +178,21 @@ class Fabric:
         configfs.rmdir(self.path)
 
 
+class FabricAttributes(ParameterGroup):
+    """The files of a fabric's folder, beside which its targets are."""
+
+    def names(self) -> list[str]:
+        """Return the files' names, sorted."""
+        configfs = self.lio.configfs
+        if not configfs.is_dir(self.folder):
+            return []
+        return sorted(set(configfs.listdir(self.folder)) - set(configfs.folders(self.folder)))
+
+    def has(self, name: str) -> bool:
+        """Tell whether there is such a file: a target is none."""
+        return name in self.names()
+
+
 class Target:
     """One target: <group>/<wwn>/, with its TPGs."""
 
@@ -172,6 +202,11 @@ class Target:
         self.wwn = wwn
         self.path = f"{spec.group}/{configfs_wwn(spec, wwn)}"
         self.tree_path = f"/{spec.name}/{wwn}"
+
+    def group(self, name: str) -> ParameterGroup:
+        """Return a group of the target: parameter."""
+        declared = self.spec.attributes.get(f"target_{name}", ())
+        return ParameterGroup(self._lio, name, f"{self.path}/param", declared)
 
     def tpg_tags(self) -> list[int]:
         """Return the tags of all TPGs, sorted."""

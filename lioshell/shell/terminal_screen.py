@@ -11,6 +11,7 @@ import termios
 import time
 from typing import TYPE_CHECKING
 
+from lioshell.environment import is_terminal
 from lioshell.errors import LioshellError, NotFoundError
 from lioshell.shell.pager import paged
 from lioshell.shell.screen import Screen
@@ -76,7 +77,7 @@ class TerminalScreen(Screen):
         """Show what is printed inside in a pager, where it is longer than the screen."""
         session = self._session
         is_long = session.out.form == "text" and session.prefs.flag("pager") and not self._is_dumb
-        if is_long and session.env.interactive:
+        if is_long and is_terminal(session.env.stdout):
             with paged(session.env):
                 yield
         else:
@@ -108,7 +109,7 @@ class TerminalScreen(Screen):
     def watch(self, interval_s: float, title: str, show: Callable[[], None]) -> None:
         """Call `show` every `interval_s` seconds, until Ctrl-C, Ctrl-D, Esc or q."""
         env = self._session.env
-        if not env.interactive:
+        if not is_terminal(env.stdout):
             super().watch(interval_s, title, show)
         terminal = env.stdout
         with _quiet_keys(env.stdin.fileno()) as keys:

@@ -7,6 +7,8 @@ import re
 
 import pytest
 
+from lioshell.kernel.open import open_real
+
 from .conftest import listing
 
 IQN = "iqn.2003-01.com.example:disk1"
@@ -178,3 +180,24 @@ def test_preferences_are_not_changed_either(prepared):
     before = prepared("get", "global").out
     prepared("-n", "set", "global", "auto_cd_after_create=true")
     assert prepared("get", "global").out == before
+
+
+def test_a_dry_run_makes_no_simulated_kernel(cli):
+    result = cli("-n", "-c", "ls", "-c", f"/iscsi create {IQN}", "-c", f"ls /iscsi/{IQN}")
+
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith(f"mkdir -p {cli.sim}\n")
+    assert "o- tpg1" in result.out
+    assert not cli.sim.exists()
+
+
+def test_a_dry_run_on_a_kernel_without_configfs_mounts_and_loads_nothing(cli, tmp_path):
+    kernel = open_real(str(tmp_path / "config"))
+    result = cli("-n", "-c", "ls /backstores", kernel=kernel)
+
+    assert (result.code, result.err) == (0, "")
+    lines = result.out.splitlines()
+    assert f"mount -t configfs configfs {tmp_path}/config" in lines
+    assert "modprobe target_core_mod" in lines
+    assert "o- backstores" in result.out
+    assert not (tmp_path / "config").exists()

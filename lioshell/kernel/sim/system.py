@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING
 
 from lioshell.errors import HostError, SpecError
@@ -48,6 +49,10 @@ class SimSystem:
                 hint="Choose another one, as in: lioshell --sim /tmp/lio",
                 path=self._root,
             ) from error
+
+    def preparations(self) -> list[str]:
+        """Return what `prepare` would do, as command lines."""
+        return [f"mkdir -p {shlex.quote(self._root)}"]
 
     def require_root(self) -> None:
         """Do nothing: a simulated kernel belongs to who made its folder."""

@@ -163,7 +163,12 @@ class BlockNode(BackstoreNode):
     """/backstores/block."""
 
     def ui_command_create(
-        self, name: str, dev: str, readonly: str | None = None, wwn: str | None = None
+        self,
+        name: str,
+        dev: str,
+        readonly: str | None = None,
+        wwn: str | None = None,
+        exclusive: str = "true",
     ) -> Node | None:
         """Create a storage object on a block device.
 
@@ -178,6 +183,7 @@ class BlockNode(BackstoreNode):
             name,
             dev,
             readonly=optional_boolean(readonly, "readonly"),
+            exclusive=boolean(exclusive, "exclusive"),
             wwn=wwn,
             model_alias=self.session.prefs.flag("export_backstore_name_as_model"),
         )

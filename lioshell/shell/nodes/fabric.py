@@ -73,13 +73,16 @@ class FabricNode(ShellNode):
         return (count, None)
 
     def group_names(self) -> list[str]:
-        """Return discovery_auth where the fabric has it."""
+        """Return discovery_auth, and attribute, where the fabric has them."""
+        names = ["attribute"] if self.fabric.attributes().names() else []
         described = self.spec.attributes.get("discovery_auth")
-        return ["discovery_auth"] if described or self.spec.has("discovery_auth") else []
+        if described or self.spec.has("discovery_auth"):
+            names.append("discovery_auth")
+        return names
 
-    def group(self, name: str) -> ParameterGroup:  # noqa: ARG002  # there is one
-        """Return the discovery credentials."""
-        return self.fabric.discovery_auth()
+    def group(self, name: str) -> ParameterGroup:
+        """Return the fabric's own attributes, or the discovery credentials."""
+        return self.fabric.attributes() if name == "attribute" else self.fabric.discovery_auth()
 
     def example_words(self) -> dict[str, str]:
         """Return a WWN of the fabric's first type."""
@@ -124,6 +127,18 @@ class FabricNode(ShellNode):
         self.session.before_removal(impact.of_target(target))
         target.delete()
         self.out.say(f"Deleted Target {target.wwn}.")
+
+    def ui_command_version(self) -> None:
+        """Show the version of the fabric's kernel module.
+
+        Examples:
+            version
+        """
+        version = self.fabric.version
+        if version is None:
+            loaded = self.fabric.exists
+            version = "it does not say" if loaded else "not loaded; the first target loads it"
+        self.out.fields({"fabric": self.spec.name, "module": self.spec.module, "version": version})
 
     def ui_command_info(self) -> None:
         """Show what this fabric is and can do.
@@ -173,6 +188,15 @@ class TargetNode(SessionsCommand):
     def summary(self) -> tuple[str, bool | None]:
         """Count the TPGs."""
         return (f"TPGs: {len(self.target.tpg_tags())}", None)
+
+    def group_names(self) -> list[str]:
+        """Return parameter, where the kernel's targets have some."""
+        folder = self.target.group("parameter").folder
+        return ["parameter"] if self.lio.configfs.is_dir(folder) else []
+
+    def group(self, name: str) -> ParameterGroup:
+        """Return the target's parameters."""
+        return self.target.group(name)
 
     def logins(self) -> Iterable[Login]:
         """Return the sessions with all TPGs of this target."""
