@@ -193,15 +193,37 @@ def _serve(kernel: Kernel, options: Options, out: Output) -> int:
     from lioshell.service.serve import serve
 
     until_idle, ready_fd = False, None
+    from lioshell.runner.statistics import SLOW_S
+    from lioshell.shell.values import seconds
+
+    slow_s, only, per_device = SLOW_S, "", False
     for word in options.words[1:]:
         if word == "--until-idle":
             until_idle = True
         elif word.startswith("--ready-fd=") and word[11:].isdigit():
             ready_fd = int(word[11:])
+        elif word.startswith("--slow="):
+            slow_s = seconds(word.removeprefix("--slow="), "--slow")
+        elif word == "--process-per-device":
+            per_device = True
+        elif word.startswith("--only="):
+            only = word.removeprefix("--only=")
         else:
             raise UsageError(f"serve: unknown word {word!r}", hint="Type: lioshell serve")
     kernel.system.require_root()
-    serve(kernel, out.note, until_idle=until_idle, ready_fd=ready_fd)
+    if only:
+        from lioshell.service.processes import serve_one
+
+        serve_one(kernel, only, out.note, slow_s)
+        return ExitCode.OK
+    serve(
+        kernel,
+        out.note,
+        until_idle=until_idle,
+        ready_fd=ready_fd,
+        slow_s=slow_s,
+        per_device=options.kernel_options if per_device else None,
+    )
     return ExitCode.OK
 
 

@@ -101,6 +101,10 @@ class Supervisor:
                     return note.message
         return ""
 
+    def cares_for(self, configfs_path: str) -> bool:
+        """Tell whether a device is one of those that are to be served here (`serve_only`)."""
+        return self._only is None or configfs_path in self._only
+
     def owns(self, configfs_path: str) -> bool:
         """Tell whether a device is served here, or would be if its ring were not broken."""
         with self._state_lock:
@@ -221,7 +225,7 @@ class Supervisor:
         """Tell whether to try to serve a device that is there."""
         note = self._notes.get(device)
         return (
-            (self._only is None or device.configfs_path in self._only)
+            self.cares_for(device.configfs_path)
             and device.uio_name not in self._served
             and device not in self._openings
             and device not in self._given

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lioshell.kernel.ports import Kernel, StorageWatch
     from lioshell.service.host import Host
     from lioshell.service.notify import Notifier
+    from lioshell.service.processes import Processes
 
     Report = Callable[[str], None]
     Serve = Callable[[str], str]
@@ -75,7 +76,9 @@ class Boot:
         self._wait_s = wait_s
         self.remove_at_stop = remove_at_stop
 
-    def restore(self, host: Host, report: Report, notifier: Notifier, stop_fd: int) -> None:
+    def restore(
+        self, host: Host | Processes, report: Report, notifier: Notifier, stop_fd: int
+    ) -> None:
         """Restore, then wait a while for what is missing; failures are reported, never raised."""
         try:
             self._run(self._restorer.restore, host, report, notifier, stop_fd)
@@ -107,7 +110,9 @@ class Boot:
         """Return the descriptor that tells of new storage, None where nothing waits for any."""
         return self._watch.fileno() if self._restorer.pending() else None
 
-    def retry(self, host: Host, report: Report, notifier: Notifier, stop_fd: int) -> None:
+    def retry(
+        self, host: Host | Processes, report: Report, notifier: Notifier, stop_fd: int
+    ) -> None:
         """Try again what is missing, because storage appeared."""
         if not self._settled():
             return
@@ -119,7 +124,7 @@ class Boot:
     def _run(
         self,
         restore: Callable[[Serve, Progress], Sequence[str]],
-        host: Host,
+        host: Host | Processes,
         report: Report,
         notifier: Notifier,
         stop_fd: int,

@@ -37,7 +37,7 @@ def start(kernel: Kernel, kernel_options: Sequence[str]) -> None:
         child = os.posix_spawn(
             sys.executable,
             [sys.executable, *words],
-            _environment(),
+            environment(),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, log_path, flags, 0o600),
@@ -67,7 +67,7 @@ def start(kernel: Kernel, kernel_options: Sequence[str]) -> None:
         )
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return this process' environment in which the child finds the same package."""
     package_parent = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     paths = [package_parent, *filter(None, [os.environ.get("PYTHONPATH")])]

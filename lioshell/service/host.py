@@ -15,6 +15,7 @@ from lioshell.runner.states import SERVED
 from lioshell.runner.statistics import SLOW_S
 from lioshell.runner.supervisor import Supervisor
 from lioshell.service.control import ControlServer
+from lioshell.service.io_flusher import become_io_flusher
 from lioshell.service.units import unit_maker
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ class Host:
         end: Callable[[], None] | None = None,
         slow_s: float = SLOW_S,
     ) -> None:
+        if not kernel.simulated and not become_io_flusher():
+            report(
+                "this kernel or user has no PR_SET_IO_FLUSHER: memory may get tight for disks here"
+            )
         self._kernel = kernel
         self._end = end
         self._loop = Loop()
@@ -125,6 +130,8 @@ class Host:
 
     def wait_served(self, path: str, timeout_s: float) -> str:
         """Wait until a device is served or cannot be; return what keeps it from being so."""
+        if not self.supervisor.cares_for(path):
+            return self.problem(path)
         deadline = time.monotonic() + timeout_s
         if self.problem(path):
             # No event tells that another process has let go of a device: look again.

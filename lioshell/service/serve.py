@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING
 
 from lioshell.errors import LioshellError
 from lioshell.runner.handlers import registry
+from lioshell.runner.statistics import SLOW_S
 from lioshell.service.host import Host
 from lioshell.service.hosting import service_lock
 from lioshell.service.notify import Notifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from lioshell.kernel.ports import Kernel
     from lioshell.service.boot import Boot
+    from lioshell.service.processes import Processes
 
 _SETTLE_S = 0.5
 """A device's removal is told before sysfs has forgotten it (drivers/base/core.c, device_del):
@@ -46,11 +48,15 @@ def serve(
     ready_fd: int | None = None,
     boot: Boot | None = None,
     notifier: Notifier | None = None,
+    slow_s: float = SLOW_S,
+    per_device: Sequence[str] | None = None,
 ) -> None:
     """Serve every user: device that there is a handler for, until SIGTERM or SIGINT.
 
     With `until_idle`, until the last of them has been deleted. `ready_fd` gets "ready" once the
-    devices that exist are served. `boot` restores the saved configuration. Raises LockedError when
+    devices that exist are served. `boot` restores the saved configuration. Commands that took
+    longer than `slow_s` are remembered. With `per_device`, the options that choose the kernel, each
+    device gets a process of its own. Raises LockedError when
     a service runs already; one that is there until it is idle makes room for one that is not.
     """
 
@@ -68,7 +74,13 @@ def serve(
             os.write(wake_fd, b"e")
 
         watch = kernel.uio.watch()
-        host = Host(kernel, tell, end=end if until_idle else None)
+        host: Host | Processes
+        if per_device is None:
+            host = Host(kernel, tell, end=end if until_idle else None, slow_s=slow_s)
+        else:
+            from lioshell.service.processes import Processes
+
+            host = Processes(kernel, tell, per_device, slow_s)
         service = _Service(
             kernel, host, tell, stop_fd, boot, notifier or Notifier({}), until_idle=until_idle
         )
@@ -95,7 +107,7 @@ class _Service:
     def __init__(
         self,
         kernel: Kernel,
-        host: Host,
+        host: Host | Processes,
         report: Callable[[str], None],
         stop_fd: int,
         boot: Boot | None,
@@ -184,6 +196,23 @@ class _Service:
             self._boot.remove(self._report)
         else:
             self._report("stopping; devices answer BUSY until somebody serves them again")
+
+
+def until_stopped(
+    watch_fd: int,
+    drain: Callable[[], object],
+    changed: Callable[[], None],
+    is_over: Callable[[], bool],
+) -> None:
+    """Call `changed` when devices come or go, until SIGTERM, SIGINT or `is_over()`."""
+    with _signals() as (stop_fd, _):
+        while not is_over():
+            ready, _, _ = select.select([watch_fd, stop_fd], [], [], _IDLE_S)
+            if stop_fd in ready:
+                return
+            if watch_fd in ready:
+                drain()
+                changed()
 
 
 @contextlib.contextmanager

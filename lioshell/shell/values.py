@@ -31,6 +31,17 @@ def number(text: str, name: str) -> int:
     return int(text)
 
 
+def seconds(text: str, name: str) -> float:
+    """Return a time in seconds above 0; raises UsageError that names the parameter."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e9:
+        raise UsageError(f"{name}={text!r} is no time", hint="Give seconds, as in 0.5.")
+    return value
+
+
 def lun_number(text: str, name: str = "lun") -> int:
     """Return the number of a LUN given as 5, lun5 or mapped_lun5."""
     return number(text.removeprefix("mapped_").removeprefix("lun"), name)
