@@ -31,7 +31,7 @@ from .conftest import Cli, dump, listing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LINES = int(os.environ.get("LIOSHELL_LINES", "400"))
+LINES = int(os.environ.get("LIOSHELL_LINES", "300"))
 MODES = ("-c", "words", "script", "json", "dry run")
 
 IQN = "iqn.2003-01.com.example:disk1"

@@ -110,7 +110,7 @@ class Terminal:
     @property
     def history(self):
         path = self.home / ".local" / "state" / "lioshell" / "history"
-        return path.read_text().splitlines() if path.exists() else []
+        return path.read_text(errors="surrogateescape").splitlines() if path.exists() else []
 
 
 @pytest.fixture(scope="session")
