@@ -40,7 +40,7 @@ def page(blocks: Sequence[Block], width: int | None) -> Iterator[list[Span]]:
             yield []
         if block.heading:
             yield [Span(block.heading, "heading")]
-        for text in _fold(block.text, width) if block.text else ():
+        for text in folded(block.text, width) if block.text else ():
             yield [Span(text, "plain")]
         for line in block.lines:
             yield [Span(f"  {line}", "name")]
@@ -59,7 +59,7 @@ def columns(
     for number, row in enumerate(lines):
         heading = bool(heads) and number == 0
         styles = ["heading" if heading else "name", *["heading" if heading else "value"] * 9]
-        first, *more = _fold(row[-1], None if width is None else width - indent)
+        first, *more = folded(row[-1], None if width is None else width - indent)
         cells = [cell.ljust(size) + "  " for cell, size in zip(row[:-1], widths, strict=False)]
         yield [*map(Span, cells, styles), Span(first, styles[len(cells)])]
         for text in more:
@@ -78,7 +78,7 @@ def parameters(
         note = " ".join(filter(None, ["" if writable else "[ro]", help_line]))
         begin = max(column, len(name) + len(value) + 3)
         room = None if width is None else width - column
-        first, *more = _fold(note, room, lead=begin - column)
+        first, *more = folded(note, room, lead=begin - column)
         if first:
             line.append(Span(" " * (begin - len(name) - len(value) - 1) + first, "note"))
         yield line
@@ -86,12 +86,12 @@ def parameters(
             yield [Span(" " * column + text, "note")]
 
 
-def _fold(text: str, room: int | None, *, lead: int = 0) -> list[str]:
+def folded(text: str, room: int | None, *, lead: int = 0) -> list[str]:
     """Return a text in lines of at most `room` characters, the first of `lead` fewer."""
     if room is None or room < _MIN_FOLDED or lead + len(text) <= room:
         return [text]
     if room - lead < _MIN_FOLDED:
-        return ["", *_fold(text, room)]
+        return ["", *folded(text, room)]
     import textwrap
 
     first, *more = textwrap.wrap(

@@ -200,9 +200,18 @@ class Output:
             self._tell([Span(detail, "error")])
         for remain in error.remains:
             self._tell([Span(f"Could not be undone: {remain}", "error")])
-        self._tell([Span("error: ", "error"), Span(where + error.message, "plain")])
+        self._tell_folded(Span("error: ", "error"), where + error.message)
         if error.hint:
-            self._tell([Span("  hint: ", "hint"), Span(error.hint, "plain")])
+            self._tell_folded(Span("  hint: ", "hint"), error.hint)
+
+    def _tell_folded(self, head: Span, text: str) -> None:
+        """Tell a sentence behind a head; a terminal gets lines that end at a word."""
+        indent = len(head.text)
+        width = self._env.width if _is_terminal(self._env.stderr) else None
+        first, *more = layout.folded(_safe(text), None if width is None else width - indent)
+        self._tell([head, Span(first, "plain")])
+        for line in more:
+            self._tell([Span(" " * indent + line, "plain")])
 
     # Printing
 

@@ -95,15 +95,19 @@ def _line(guides: str, item: TreeItem, width: int, look: TreeLook) -> list[Span]
     tail = f"[{item.summary}]"
     dots = width - len(head) - len(item.name) - len(tail) - 2
     fill = "." * max(dots, _MIN_DOTS)
-    style = {True: "healthy", False: "unhealthy", None: "summary"}[item.healthy]
-    if item.state in _INACTIVE and item.healthy is not False:
-        style = "warning"
     return [
         Span(head, "guide"),
         Span(item.name, "name"),
         Span(f" {fill} ", "guide"),
-        Span(tail, style),
+        Span(tail, style_of(item.healthy, item.state)),
     ]
+
+
+def style_of(healthy: bool | None, state: str) -> str:
+    """Return the style of a summary: healthy, unhealthy, summary, or warning for what is idle."""
+    if state in _INACTIVE and healthy is not False:
+        return "warning"
+    return {True: "healthy", False: "unhealthy", None: "summary"}[healthy]
 
 
 def tree_data(item: TreeItem) -> dict[str, object]:

@@ -66,6 +66,7 @@ _COLORED = {
     "tree.guide": "#808080",
     "tree.healthy": "ansigreen",
     "tree.unhealthy": "bold ansired",
+    "tree.warning": "ansiyellow",
     "tree.title": "bold",
 }
 _PLAIN = {

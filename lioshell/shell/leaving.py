@@ -19,16 +19,24 @@ if TYPE_CHECKING:
 
 
 def leave(
-    session: Session, terminal_input: Input | None, terminal_output: TerminalOutput | None
+    session: Session,
+    terminal_input: Input | None,
+    terminal_output: TerminalOutput | None,
+    *,
+    asks: bool = True,
 ) -> int:
-    """Save and hand over, as the preferences and the user want it; return the exit code."""
+    """Save and hand over, as the preferences and the user want it; return the exit code.
+
+    Where nobody is to be asked, all is handed over.
+    """
     code = _attempt(session, lambda: _save(session))
     served = session.hosting.served_here()
     if not served:
         return code
     names = ", ".join(path.rpartition("/")[2] for path in served)
     session.out.say(f"This session serves {names}.")
-    if not (session.assume_yes or _wants_hand_over(terminal_input, terminal_output)):
+    is_sure = session.assume_yes or not asks
+    if not (is_sure or _wants_hand_over(terminal_input, terminal_output)):
         session.out.note(
             f"{names}: initiators wait until somebody serves them again, with: lioshell serve"
         )

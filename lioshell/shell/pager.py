@@ -13,8 +13,9 @@ import re
 import shlex
 import shutil
 import signal
-import termios
 from typing import IO, TYPE_CHECKING, TextIO
+
+from lioshell.shell.terminal_modes import as_it_is
 
 if TYPE_CHECKING:
     import subprocess
@@ -139,7 +140,6 @@ def paged(env: Environment) -> Iterator[None]:
     """
     stream = env.stdout
     answer = LongAnswer(stream, pager_command(env.environ), env.environ)
-    before = termios.tcgetattr(stream.fileno())
     held_signal = signal.getsignal(signal.SIGINT)
 
     def interrupted(number: int, frame: FrameType | None) -> None:
@@ -149,7 +149,7 @@ def paged(env: Environment) -> Iterator[None]:
     signal.signal(signal.SIGINT, interrupted)
     env.stdout = answer  # type: ignore[assignment]  # as much of a stream as Output needs
     try:
-        with contextlib.suppress(PagerEndedError):
+        with as_it_is(stream), contextlib.suppress(PagerEndedError):
             try:
                 yield
             finally:
@@ -157,8 +157,6 @@ def paged(env: Environment) -> Iterator[None]:
                 answer.end()
     finally:
         signal.signal(signal.SIGINT, held_signal)
-        if answer.is_shown:
-            termios.tcsetattr(stream.fileno(), termios.TCSADRAIN, before)
 
 
 def _size(stream: TextIO) -> os.terminal_size:

@@ -16,8 +16,10 @@ from prompt_toolkit.patch_stdout import patch_stdout
 from lioshell.errors import LioshellError
 from lioshell.shell import leaving
 from lioshell.shell.editor import Editor
+from lioshell.shell.endings import listening
 from lioshell.shell.questions import Questions
 from lioshell.shell.redaction import redacted
+from lioshell.shell.terminal_modes import without_echo
 from lioshell.shell.terminal_screen import TerminalScreen
 
 if TYPE_CHECKING:
@@ -47,21 +49,22 @@ def run(
         terminal_input=terminal_input,
         terminal_output=terminal_output,
     )
-    _greet(session)
-    goes_on = True
-    while goes_on:
-        try:
-            with _messages_above_the_prompt(session.env):
-                text = editor.read()
-            goes_on = run_lines(session, questions, text)
-        except KeyboardInterrupt:
-            # Ctrl-C drops the line that was being typed.
-            continue
-        except EOFError:
-            # Ctrl-D, or a terminal that has gone.
-            break
-    editor.close()
-    return leaving.leave(session, terminal_input, terminal_output)
+    with listening(session.env) as ending, without_echo(session.env.stdin):
+        _greet(session)
+        goes_on = True
+        while goes_on and not ending.is_asked:
+            try:
+                with _messages_above_the_prompt(session.env):
+                    text = editor.read()
+                goes_on = run_lines(session, questions, text)
+            except KeyboardInterrupt:
+                # Ctrl-C drops the line that was being typed; or the session is asked to end.
+                continue
+            except EOFError:
+                # Ctrl-D, or a terminal that has gone.
+                break
+        editor.close()
+        return leaving.leave(session, terminal_input, terminal_output, asks=not ending.is_asked)
 
 
 def run_lines(session: Session, questions: Questions, text: str) -> bool:

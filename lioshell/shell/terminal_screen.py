@@ -7,7 +7,6 @@ import contextlib
 import io
 import os
 import select
-import termios
 import time
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from lioshell.environment import is_terminal
 from lioshell.errors import LioshellError, NotFoundError
 from lioshell.shell.pager import paged
 from lioshell.shell.screen import Screen
+from lioshell.shell.terminal_modes import key_by_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _OTHER_SCREEN, _OWN_SCREEN = "\x1b[?1049h\x1b[?25l\x1b[?7l", "\x1b[?7h\x1b[?25h\x1b[?1049l"
 """The second screen without a cursor and without folded lines, and back (xterm's DEC modes)."""
 
-_HOME, _END_OF_LINE, _BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
+_HOME, _CLEAR_LINE, _BELOW = "\x1b[H", "\x1b[2K", "\x1b[J"
 _ESCAPE, _ENDS_A_WATCH = b"\x1b", b"q\x04"
 
 
@@ -112,7 +112,8 @@ class TerminalScreen(Screen):
         if not is_terminal(env.stdout):
             super().watch(interval_s, title, show)
         terminal = env.stdout
-        with _quiet_keys(env.stdin.fileno()) as keys:
+        keys = env.stdin.fileno()
+        with key_by_key(env.stdin):
             try:
                 if not self._is_dumb:
                     terminal.write(_OTHER_SCREEN)
@@ -155,26 +156,14 @@ class TerminalScreen(Screen):
             return
         size = os.get_terminal_size(terminal.fileno())
         lines = text.splitlines()
-        room = max(size.lines - 2, 1)
+        room = max(size.lines - 3, 1)
         if len(lines) > room:
             lines = [*lines[: room - 1], f"... {len(lines) - room + 1} more lines"]
-        shown = [title[: size.columns - 1], "", *lines][: size.lines]
-        body = f"{_END_OF_LINE}\r\n".join(shown)
-        terminal.write(f"{_HOME}{body}{_END_OF_LINE}{_BELOW}")
+        shown = [title[: size.columns - 1], "", *lines][: max(size.lines - 1, 1)]
+        # Cleared before it is written: behind a full line the cursor stands on its last column.
+        body = "\r\n".join(_CLEAR_LINE + line for line in shown)
+        terminal.write(f"{_HOME}{body}\r\n{_BELOW}")
         terminal.flush()
-
-
-@contextlib.contextmanager
-def _quiet_keys(descriptor: int) -> Iterator[int]:
-    """Let keys be read one by one inside, without an echo; Ctrl-C stays a signal."""
-    before = termios.tcgetattr(descriptor)
-    quiet = termios.tcgetattr(descriptor)
-    quiet[3] &= ~(termios.ICANON | termios.ECHO)
-    termios.tcsetattr(descriptor, termios.TCSADRAIN, quiet)
-    try:
-        yield descriptor
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
 def _ended(descriptor: int, wait_s: float) -> bool:

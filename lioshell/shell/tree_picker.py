@@ -11,7 +11,8 @@ from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import FormattedTextControl, HSplit, Layout, Window
 
-from lioshell.shell.tree_walk import Row, TreeWalk
+from lioshell.render.tree import style_of
+from lioshell.shell.tree_walk import MAX_ROWS, Row, TreeWalk
 
 if TYPE_CHECKING:
     from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from lioshell.shell.node import Node
 
 _HELP = " Arrows move, Enter goes there, letters filter, Esc leaves"
-_STATES = {True: "class:tree.healthy", False: "class:tree.unhealthy", None: ""}
 _OTHER_LINES = 2
 
 
@@ -46,7 +46,7 @@ class TreePicker:
         self._filter = ""
         self._cursor = 0
         self._top = 0
-        self._shown: list[Row] = []
+        self._count = 0
         self._app: Application[str | None] = Application(
             layout=Layout(
                 HSplit(
@@ -98,7 +98,8 @@ class TreePicker:
         return max(self._app.output.get_size().rows - _OTHER_LINES, 1)
 
     def _body(self) -> StyleAndTextTuples:
-        self._shown = rows = self._rows()
+        rows = self._rows()
+        self._count = len(rows)
         if self._wanted is not None:
             found = next((n for n, row in enumerate(rows) if row.path == self._wanted), None)
             self._cursor = self._cursor if found is None else found
@@ -114,6 +115,9 @@ class TreePicker:
     def _line(self, row: Row, width: int, *, is_current: bool) -> StyleAndTextTuples:
         guides = "" if self._filter else f"{row.guides}o- "
         name = row.path if self._filter else row.name
+        if self._filter and len(name) >= width:
+            # The end of a long path tells more than its beginning.
+            name = f"...{name[len(name) - width + 4 :]}"
         room = width - len(guides) - len(name) - 4
         state = f"[{row.summary}]" if len(row.summary) <= room else ""
         if is_current:
@@ -122,7 +126,7 @@ class TreePicker:
         return [
             ("class:tree.guide", guides),
             ("class:line.path", name),
-            (_STATES[row.healthy], f" {state}"),
+            (f"class:tree.{style_of(row.healthy, row.state)}", f" {state}"),
             ("", "\n"),
         ]
 
@@ -132,7 +136,7 @@ class TreePicker:
         return [("class:tree.title", " Go to: "), ("", self._filter), ("reverse", " ")]
 
     def _foot(self) -> StyleAndTextTuples:
-        count = f"{len(self._shown):,} places"
+        count = f"{self._count:,} places"
         if self._walk.is_full:
             count += ", and more that are not listed"
         elif not self._walk.is_over:
@@ -147,8 +151,8 @@ class TreePicker:
             keys.add(key)(lambda _, step=step: self._move(step))
         keys.add("pageup")(lambda _: self._move(-self._height()))
         keys.add("pagedown")(lambda _: self._move(self._height()))
-        keys.add("home")(lambda _: self._move(-len(self._shown)))
-        keys.add("end")(lambda _: self._move(len(self._shown)))
+        keys.add("home")(lambda _: self._move(-MAX_ROWS))
+        keys.add("end")(lambda _: self._move(MAX_ROWS))
         keys.add("left")(lambda _: self._go_up())
         keys.add("right")(lambda _: self._move(1))
         keys.add("backspace")(lambda _: self._set_filter(self._filter[:-1]))
@@ -161,11 +165,13 @@ class TreePicker:
         return keys
 
     def _current(self) -> str | None:
-        return self._shown[self._cursor].path if self._shown else None
+        # Several keys may come before the screen is painted again.
+        rows = self._rows()
+        return rows[min(self._cursor, len(rows) - 1)].path if rows else None
 
     def _move(self, step: int) -> None:
         self._wanted = None
-        self._cursor = max(min(self._cursor + step, len(self._shown) - 1), 0)
+        self._cursor = max(min(self._cursor + step, len(self._rows()) - 1), 0)
 
     def _go_up(self) -> None:
         """Go to the place above the current one."""

@@ -28,6 +28,7 @@ class Row(NamedTuple):
     path: str
     summary: str
     healthy: bool | None
+    state: str
 
 
 class TreeWalk:
@@ -73,7 +74,7 @@ class TreeWalk:
         except LioshellError as error:
             # It has gone meanwhile, or cannot be read: its neighbours can.
             summary, healthy, children = f"unreadable: {error}", False, []
-        self.rows.append(Row(guides, node.name, node.path, summary, healthy))
+        self.rows.append(Row(guides, node.name, node.path, summary, healthy, node.state))
         if time.monotonic() - self._drawn_s > _REDRAW_S:
             self._drawn_s = time.monotonic()
             self._redraw()

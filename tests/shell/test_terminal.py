@@ -1,124 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real process on a real terminal: keys, colours, messages, and the terminal left as it was."""
 
-import contextlib
-import errno
 import fcntl
 import os
-import pty
 import re
-import select
 import signal
-import struct
-import subprocess
-import sys
 import termios
-import time
-from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-TIMEOUT_S = 30
-IN_FOREGROUND = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
-    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-)
-"""Makes the terminal this process's own, so that Ctrl-C reaches it, and becomes lioshell."""
-
-CTRL_C, CTRL_D, TAB, ENTER = "\x03", "\x04", "\t", "\r"
-
-
-class Screen:
-    """lioshell on a pseudo terminal of 24 lines of 80 columns, and all that it has written."""
-
-    def __init__(self, folder, *options, **environment):
-        self.folder = folder
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        self.slave = slave
-        self.before = termios.tcgetattr(slave)
-        self.written = ""
-        self._seen = 0
-        self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                IN_FOREGROUND,
-                "-m",
-                "lioshell",
-                f"--sim={folder}/sim",
-                *options,
-            ],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            cwd=CHECKOUT,
-            start_new_session=True,
-            env={
-                "HOME": str(folder),
-                "PATH": os.environ["PATH"],
-                "TERM": "xterm",
-                "PROMPT_TOOLKIT_NO_CPR": "1",
-                **environment,
-            },
-        )
-
-    def until(self, text):
-        """Wait until a text has come since the last one that was waited for."""
-        deadline = time.monotonic() + TIMEOUT_S
-        while text not in self.plain[self._seen :]:
-            assert time.monotonic() < deadline, f"{text!r} did not come:\n{self.plain}"
-            if select.select([self.master], [], [], 0.2)[0]:
-                try:
-                    data = os.read(self.master, 65536)
-                except OSError as error:
-                    assert error.errno == errno.EIO, error
-                    data = b""
-                assert data, f"it ended before {text!r} came:\n{self.plain}"
-                self.written += data.decode(errors="replace")
-        self._seen = self.plain.index(text, self._seen) + len(text)
-
-    @property
-    def plain(self):
-        """What was written, without what moves the cursor and paints."""
-        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r", "", self.written)
-
-    def keys(self, text):
-        os.write(self.master, text.encode())
-
-    def line(self, text, answer):
-        """Type a line at the next prompt and wait for an answer."""
-        self.keys(text + ENTER)
-        self.until(answer)
-
-    def until_it_has_open(self, path):
-        """Wait until the process has a file open."""
-        deadline = time.monotonic() + TIMEOUT_S
-        while path.resolve() not in self._open_files():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-
-    def _open_files(self):
-        for descriptor in Path(f"/proc/{self.process.pid}/fd").iterdir():
-            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-                yield descriptor.readlink()
-
-    def end(self):
-        """Wait for the end and return the exit code."""
-        deadline = time.monotonic() + TIMEOUT_S
-        while self.process.poll() is None:
-            assert time.monotonic() < deadline, self.plain
-            if select.select([self.master], [], [], 0.1)[0]:
-                self.written += os.read(self.master, 65536).decode(errors="replace")
-        return self.process.returncode
-
-    def close(self):
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        os.close(self.slave)
-        os.close(self.master)
+from .pty_screen import CTRL_C, CTRL_D, ENTER, TAB, Screen
 
 
 @pytest.fixture
@@ -202,3 +93,228 @@ def test_nothing_is_handed_over_where_no_disk_is_left(start):
     screen.line("exit", "Configuration saved to")
     assert screen.end() == 0
     assert "Hand over" not in screen.plain
+
+
+IQN = "iqn.2003-01.com.example:disk1"
+TPG = f"/iscsi/{IQN}/tpg1"
+SIZES = [(80, 24), (200, 50)]
+UP, DOWN, ESCAPE, CTRL_R, CTRL_L = "\x1b[A", "\x1b[B", "\x1b", "\x12", "\x0c"
+XTERM = {"TERM": "xterm-256color"}
+
+
+def shows(*texts):
+    return lambda lines: all(any(text in line for line in lines) for text in texts)
+
+
+def make_target(screen):
+    for line in (
+        f"/backstores/fileio create disk1 {screen.folder}/disk1.img 10M",
+        f"/iscsi create {IQN}",
+        f"{TPG}/luns create /backstores/fileio/disk1",
+        f"{TPG}/acls create iqn.1994-05.com.redhat:client1",
+    ):
+        screen.line(line, "Created")
+        screen.until(">")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_working_day(start, size):
+    """Menu, colours, did-you-mean, suggestion, search, paste, watch, tree and resize."""
+    screen = start(size=size, **XTERM)
+    make_target(screen)
+    screen.keys(CTRL_L)
+
+    # The menu has a line for each command, with what it does, and stays on the screen.
+    screen.keys(f"{TPG} " + TAB)
+    screen.until_screen(shows("disable", "enable", "Let initiators use this"), "menu")
+    # Esc closes it, and the line is as it was.
+    screen.keys(ESCAPE)
+    screen.until_screen(lambda lines: not shows("Let initiators use this")(lines), "line alone")
+    screen.keys(CTRL_C)
+
+    # Toolbar: the last line of the screen.
+    screen.until_screen(
+        lambda lines: (
+            "simulated kernel | unsaved changes" in lines[-1] and "0 sessions" in lines[-1]
+        ),
+        "toolbar",
+    )
+
+    # An unknown word is red, a path is not; the error says what was meant.
+    screen.keys(CTRL_L + "/iscsi lz")
+    screen.until_screen(lambda lines: lines[0].endswith("/iscsi lz"), "typed line")
+    screen.until_screen(lambda lines: screen.styles(0)[10:12] == ["red", "red"], "red word")
+    assert screen.styles(0)[3:9] == ["cyan"] * 6
+    screen.line("", "Did you mean ls?")
+
+    # A suggestion out of the history, which the right key takes.
+    screen.keys(CTRL_L + "/backstores/fileio cr")
+    screen.until_screen(shows(f"create disk1 {screen.folder}"[: size[0] - 25]), "suggestion")
+    screen.keys(CTRL_C)
+
+    # Ctrl-R finds a line by a part of it.
+    screen.keys(CTRL_L + CTRL_R + "luns cr")
+    screen.until_screen(shows(f"`luns cr': {TPG}"), "line that was searched for")
+    screen.keys(CTRL_C + CTRL_L)
+
+    # A paste of several lines waits for Enter, and is then run line by line.
+    screen.keys("\x1b[200~cd /iscsi\npwd\ncd /\n\x1b[201~")
+    screen.until_screen(shows("cd /iscsi", "pwd"), "paste")
+    assert "[1/3]" not in screen.plain
+    screen.line("", "[3/3] cd /")
+    screen.until(">")
+
+    # watch has the screen for itself, and gives it back.
+    screen.keys(f"watch 0.1 ls {TPG}/luns" + ENTER)
+    screen.until_screen(
+        lambda lines: lines[0].startswith("Every 0.1 s at /: ls") and shows("lun0")(lines[2:]),
+        "watch",
+    )
+    screen.keys(CTRL_C)
+    screen.until("/>")
+    screen.line("pwd", "\n/\n")
+
+    # cd alone: the tree, a filter, Enter.
+    screen.keys("cd" + ENTER)
+    screen.until_screen(shows("Go to", "o- backstores", "places"), "tree")
+    screen.keys("acls client")
+    screen.until_screen(shows(" 2 places"), "places that match")
+    screen.keys(DOWN + ENTER)
+    screen.until("mapped_lun0>")
+    # Faster than the screen is painted.
+    screen.keys("cd" + ENTER + "acls client" + DOWN + ENTER + "pwd" + ENTER)
+    screen.until("client1/mapped_lun0")
+    screen.until("mapped_lun0>")
+    screen.keys("cd" + ENTER)
+    screen.until_screen(shows("Go to"), "tree")
+    screen.keys(ESCAPE)
+    screen.until("mapped_lun0>")
+    screen.line("cd /", "/>")
+
+    # A resize in the middle of a line.
+    screen.keys(CTRL_L + "/backstores/fileio ")
+    screen.until_screen(
+        lambda lines: lines[0].startswith("/> /backstores/fileio"), "line at the top"
+    )
+    screen.resize(size[0] + 20, size[1] - 4)
+    screen.until_screen(
+        lambda lines: "simulated kernel" in lines[-1] and shows("/> /backstores/fileio")(lines),
+        "line and toolbar after a resize",
+    )
+    screen.keys(CTRL_C)
+
+    screen.line("exit", "Configuration saved to")
+    assert screen.end() == 0
+    assert termios.tcgetattr(screen.slave) == screen.before
+    assert "Traceback" not in screen.plain
+
+
+def test_a_long_answer_goes_to_the_pager_and_a_short_one_does_not(start):
+    pager = "sh -c 'echo IT COMES; cat; echo IT GOES'"
+    screen = start(PAGER=pager, **XTERM)
+    make_target(screen)
+    screen.line("ls", "IT COMES")
+    screen.until("o- loopback")
+    screen.until("IT GOES")
+    screen.until("/>")
+    screen.line(f"ls {TPG}/luns", "lun0")
+    screen.until("/>")
+    screen.line("set global pager=false", "now")
+    screen.line("ls", "o- loopback")
+    screen.until("/>")
+    assert screen.plain.count("IT COMES") == 1
+    screen.line("exit", "saved")
+    assert screen.end() == 0
+
+
+def test_a_pager_that_is_left_or_killed_leaves_the_terminal_as_it_was(start):
+    screen = start(PAGER="sh -c 'read line; stty raw -echo </dev/tty; kill -9 $$'", **XTERM)
+    make_target(screen)
+    screen.keys("ls" + ENTER)
+    screen.until("/>")
+    screen.line("pwd", "\n/\n")
+    screen.line("exit", "saved")
+    assert screen.end() == 0
+    assert termios.tcgetattr(screen.slave) == screen.before
+
+
+def test_ctrl_c_ends_a_long_listing(start):
+    screen = start(PAGER="cat", **XTERM)
+    folder = screen.folder / "sim" / "config" / "target" / "core" / "rd_mcp_0"
+    screen.line("/backstores/ramdisk create r0 1M", "Created")
+    for number in range(1, 6000):
+        (folder / f"r{number}").mkdir()
+    # An attribute that the kernel is slow to answer.
+    (folder / "r0" / "enable").unlink()
+    os.mkfifo(folder / "r0" / "enable")
+    screen.until("/>")
+    screen.keys("ls" + ENTER)
+    slow = screen.until_it_reads(folder / "r0" / "enable")
+    screen.keys(CTRL_C)
+    screen.until("interrupted")
+    os.close(slow)
+    (folder / "r0" / "enable").unlink()
+    (folder / "r0" / "enable").write_text("1\n")
+    screen.until("/>")
+    screen.line("pwd", "\n/\n")
+    screen.keys("/backstores/ramdisk/r59" + TAB)
+    screen.until_screen(shows("r5902"), "menu")
+    screen.keys(CTRL_C)
+    screen.line("set global auto_save_on_exit=false", "now 'false'")
+    screen.until("/>")
+    screen.line("exit", "exit")
+    assert termios.tcgetattr(screen.slave) == screen.before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_session_that_is_ended_saves_and_restores_the_terminal(start, number):
+    screen = start(**XTERM)
+    make_target(screen)
+    screen.signal(number)
+    assert screen.end() == 0
+    saved = screen.folder / "sim" / "etc" / "target" / "saveconfig.json"
+    assert IQN in saved.read_text()
+    assert termios.tcgetattr(screen.slave) == screen.before
+    assert "Traceback" not in screen.plain
+
+
+def test_keys_pressed_while_a_command_runs_are_not_echoed_and_not_lost(start):
+    screen = start(**XTERM)
+    screen.keys("watch 0.2 pwd" + ENTER)
+    screen.until("Every 0.2 s")
+    screen.keys(CTRL_C)
+    screen.until("/>")
+    screen.keys("ls /iscsi" + ENTER + "pwd" + ENTER)
+    screen.until("[Targets: 0]")
+    screen.until("\n/\n")
+    screen.line("exit", "exit")
+    assert screen.end() == 0
+
+
+def test_vi_keys(start):
+    screen = start(**XTERM)
+    screen.line("set global editing_mode=vi", "now 'vi'")
+    screen.until("/>")
+    screen.keys("pwdx" + ESCAPE)
+    screen.until_screen(lambda lines: lines[-1].startswith(" vi "), "mode in the toolbar")
+    screen.keys("x" + ENTER)
+    screen.until("\n/\n")
+    screen.line("exit", "exit")
+    assert screen.end() == 0
+
+
+@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_plain_terminals_have_all_that_needs_no_colour(start, environment):
+    screen = start(**{**XTERM, **environment})
+    make_target(screen)
+    screen.line(f"/iscsi delete {IQN}", "1 LUN:")
+    screen.until("Go on? [y/N]")
+    screen.line("n", "Nothing was changed")
+    screen.until("/>")
+    screen.keys("watch 0.1 pwd" + ENTER)
+    screen.until("Every 0.1 s at /: pwd")
+    screen.keys(CTRL_C)
+    screen.until("/>")
+    screen.line("exit", "saved")
+    assert screen.end() == 0
+    assert not re.search(r"\x1b\[(?:[0-9]+;)*(?:3[0-8]|9[0-7])m", screen.written)
