@@ -108,13 +108,18 @@ def check_object_name(name: str) -> str:
     return name
 
 
+_DIGITS = frozenset("0123456789")
+
+
 def sort_key(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Return a key that sorts lun2 before lun10."""
-    return tuple(
-        (0, int(part), "") if part.isdigit() else (1, 0, part)
+    """Return a key that sorts lun2 before lun10, and no two names as the same."""
+    parts = (
+        (0, int(part), "") if part[0] in _DIGITS else (1, 0, part)
         for part in re.split(r"([0-9]+)", name)
         if part
     )
+    # "lun2" and "lun02" are told apart last; what ends comes before what goes on.
+    return (*parts, (-1, 0, name))
 
 
 def numbered(name: str, *prefixes: str) -> int | None:
