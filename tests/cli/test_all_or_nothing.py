@@ -91,6 +91,8 @@ COMMANDS = {
     ),
     "lun of a file": (9, f"{TPG}/luns create FILE"),
     "mapped lun of a file": (12, f"{ACL} create 7 FILE"),
+    "fabric attribute": (1, "/iscsi set attribute cpus_allowed_list=0"),
+    "target parameter": (1, f"/iscsi/{IQN} set parameter cmd_completion_affinity=0"),
     "tag": (1, f"{TPG}/acls tag {INITIATOR} web"),
     "join a tag": (7, f"{TPG}/acls tag {INITIATOR}2 old"),
     "untag": (1, f"{TPG}/acls untag old"),

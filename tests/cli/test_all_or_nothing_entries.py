@@ -37,6 +37,7 @@ OTHERWISE = {
     ("SavedConfigurationNode", "saveconfig"): "changes a file only: test_save_restore.py",
     ("SavedConfigurationNode", "restoreconfig"): "goes on past failures: test_restore_failures.py",
     ("PortalNode", "enable_offload"): "enable_iser's code; the simulated machine has no such card",
+    ("UserObjectNode", "serve"): "changes who serves a device, not the device: test_device_care.py",
     ("UserObjectNode", "resize"): "asked of who serves the device: test_device_care.py",
     ("UserObjectNode", "repair"): "asked of who serves the device: test_device_care.py",
 }
