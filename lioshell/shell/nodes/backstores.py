@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from lioshell.errors import NotFoundError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 
 _NAME = Parameter("name", "string", "Name of the storage object")
+_SAVE = Parameter("save", "bool", "Take it out of the saved configuration too", "false")
 
 
 class BackstoresNode(ShellNode):
@@ -97,14 +99,18 @@ class BackstoreNode(ShellNode):
         """Return what the spec says of `create`, and what all kinds have in common."""
         if command == "create":
             return (_NAME, *self.lio.specs.backstore(self.plugin).create)
-        return (_NAME,) if command == "delete" else super().parameters_of(command)
+        return (_NAME, _SAVE) if command == "delete" else super().parameters_of(command)
 
-    def ui_command_delete(self, name: str) -> None:
+    def ui_command_delete(self, name: str, save: str = "false") -> None:
         """Delete a storage object; its LUNs go first. Files and devices are left as they are.
+
+        With save=true it is taken out of the saved configuration too, and all else there is left.
 
         Examples:
             delete disk1
+            delete disk1 save=true
         """
+        saves = boolean(save, "save")
         node = self.get_child(name)
         assert isinstance(node, StorageObjectNode)
         from lioshell.lio import impact
@@ -117,6 +123,13 @@ class BackstoreNode(ShellNode):
                 self.out.say(f"Deleted LUN {index} at {tpg.tree_path}.")
             node.storage_object.remove(steps)
         self.out.say(f"Deleted storage object {name}.")
+        if saves and not self.lio.dry_run:
+            from lioshell.config.save_part import forget_storage_object
+
+            path = os.path.abspath(self.session.saveconfig_path)
+            limit = self.session.prefs.number("max_backup_files")
+            forget_storage_object(self.plugin, name, path, max_backups=limit)
+            self.out.say(f"{path} does not have it any more.")
 
     def created(self, storage_object: StorageObject, text: str) -> Node | None:
         """Tell of a new storage object, and go there where the preference says so."""

@@ -109,6 +109,33 @@ class StorageObjectNode(ShellNode):
         declared = self.lio.specs.backstore(storage_object.plugin).attributes
         return ParameterGroup(self.lio, name, f"{storage_object.path}/attrib", declared)
 
+    def ui_command_saveconfig(self, savefile: str | None = None) -> None:
+        """Save this storage object and the targets that export it; what else is saved stays.
+
+        Examples:
+            saveconfig
+            saveconfig /root/before-change.json
+        """
+        from lioshell.config.save_part import save_storage_object
+
+        session, usual = self.session, os.path.abspath(self.session.saveconfig_path)
+        path = os.path.abspath(os.path.expanduser(savefile or usual))
+        storage_object = self.storage_object
+        if self.lio.dry_run:
+            self.out.say(f"{storage_object.tree_path} would be saved to {path}")
+            return
+        changed = save_storage_object(
+            self.lio,
+            storage_object.plugin,
+            storage_object.name,
+            path,
+            max_backups=session.prefs.number("max_backup_files") if path == usual else None,
+        )
+        if changed:
+            self.out.say(f"{storage_object.tree_path} saved to {path}", "good")
+        else:
+            self.out.say(f"Nothing has changed since {path} was written.")
+
     def ui_command_version(self) -> None:
         """Show the version of this kind of backstore.
 

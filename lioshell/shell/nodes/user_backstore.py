@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from lioshell.errors import UsageError
+from lioshell.errors import ConflictError, UsageError
 from lioshell.model.sizes import parse_size
 from lioshell.shell.nodes.backstores import BackstoreNode
 from lioshell.shell.nodes.storage_object import StorageObjectNode
@@ -33,6 +33,34 @@ _TIME_OUT = Parameter(
     "Seconds after which the kernel gives a command up, 0 for never",
     default="30",
 )
+
+
+_OPTIONS = ("hw_max_sectors", "max_data_area_mb", "data_pages_per_blk", "cmd_ring_size_mb")
+_OF_THE_MEDIUM = frozenset(("dev_config", "dev_size", "emulate_write_cache", "nl_reply_supported"))
+"""Attributes that say what the device stands on, and how the kernel asks for it."""
+
+
+class Medium(NamedTuple):
+    """What a user: object was made with."""
+
+    size_bytes: int
+    config: str
+    serial: str
+    block_size_bytes: int
+    control: tuple[str, ...]
+
+    @classmethod
+    def of(cls, storage_object: StorageObject) -> Medium:
+        """Return what a storage object stands on now."""
+        configfs, folder = storage_object.lio.configfs, f"{storage_object.path}/attrib"
+        options = [name for name in _OPTIONS if configfs.exists(f"{folder}/{name}")]
+        return cls(
+            storage_object.size_bytes or 0,
+            storage_object.config,
+            storage_object.serial,
+            int(configfs.read(f"{folder}/hw_block_size")),
+            tuple(f"{name}={configfs.read(f'{folder}/{name}')}" for name in options),
+        )
 
 
 class UserBackstoreNode(BackstoreNode):
@@ -73,6 +101,9 @@ class UserBackstoreNode(BackstoreNode):
     def parameters_of(self, command: str) -> tuple[Parameter, ...]:
         """Return what the spec says, and the size of a block, which is a kernel option there."""
         found = super().parameters_of(command)
+        if command == "changemedium":
+            of_create = {p.name: p for p in super().parameters_of("create")}
+            return tuple(of_create[name] for name in ("name", "size", "cfgstring"))
         return (*found, _BLOCK_SIZE, _TIME_OUT) if command == "create" else found
 
     def ui_command_create(
@@ -122,6 +153,64 @@ class UserBackstoreNode(BackstoreNode):
         for line in served:
             self.out.say(line)
         return result
+
+    def ui_command_changemedium(self, name: str, size: str, cfgstring: str) -> None:
+        """Let a disk stand on another medium, with a size and CFGSTRING of its own.
+
+        It keeps its name, serial number and attributes. No LUN may export it: the kernel tells no
+        initiator that the medium is another one.
+
+        Examples:
+            changemedium disk1 1M /srv/other.img
+        """
+        node = self.get_child(name)
+        assert isinstance(node, StorageObjectNode)
+        old, size_bytes = node.storage_object, parse_size(size)
+        self.session.handler(self.subtype).check_config(cfgstring)
+        users = old.users()
+        if users:
+            raise ConflictError(
+                f"{old.tree_path} is exported by {', '.join(users)}",
+                hint="Delete its LUNs, change the medium, and make them again.",
+                path=old.path,
+            )
+        attributes, medium = node.group("attribute"), Medium.of(old)
+        kept = {
+            each: attributes.get(each)
+            for each in attributes.names()
+            if each not in _OF_THE_MEDIUM and attributes.is_writable(each)
+        }
+        old.delete()
+        try:
+            made = self._on(name, medium._replace(size_bytes=size_bytes, config=cfgstring), kept)
+        except BaseException:
+            self._on(name, medium, kept)
+            raise
+        self.out.say(f"{name} stands on {cfgstring} now, {size_bytes} bytes.", "good")
+        for line in self.session.devices_changed([made.path]):
+            self.out.say(line)
+
+    def _on(self, name: str, medium: Medium, attributes: dict[str, str]) -> StorageObject:
+        """Make a storage object on a medium, with attributes that it is to have."""
+        from lioshell.lio.backstore_create import create_user
+
+        handler, config = self.session.handler(self.subtype), medium.config
+        with self.lio.transaction():
+            made = create_user(
+                self.lio,
+                name,
+                medium.size_bytes,
+                f"{self.subtype}/{config}",
+                prepare=lambda block: handler.prepare(config, medium.size_bytes, block),
+                wwn=medium.serial,
+                block_size_bytes=medium.block_size_bytes,
+                control=medium.control,
+            )
+            group = StorageObjectNode(self, self.session, made).group("attribute")
+            changed = {n: v for n, v in attributes.items() if group.get(n) != v}
+            if changed and not self.lio.dry_run:
+                group.set_all(changed)
+        return made
 
     def _control_options(self, control: str | None) -> dict[str, str]:
         known = {p.name for p in self.lio.specs.backstore("user").control}
