@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from lioshell.errors import KernelError, NotFoundError, UsageError
 from lioshell.render.layout import Block
 from lioshell.render.tree import TreeLook
-from lioshell.shell import command_help, suggestions, watching
+from lioshell.shell import command_help, not_restored, suggestions, watching
 from lioshell.shell.node import Node
 from lioshell.shell.values import number
 from lioshell.specs import Parameter
@@ -62,8 +62,10 @@ class ShellNode(Node):
         look = TreeLook(
             *map(prefs.flag, ("tree_round_nodes", "tree_status_mode", "tree_show_root"))
         )
+        failures = not_restored.failures(self.session)
         for node in nodes:
-            self.out.tree(node.tree_item(levels or None), look)
+            item = node.tree_item(levels or None)
+            self.out.tree(not_restored.with_not_restored(item, failures, levels or None), look)
             if len(nodes) > 1:
                 self.out.one_of_many(node.path)
 

@@ -5,12 +5,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lioshell.config.unrestored import unrestored
+from lioshell.errors import LioshellError
 from lioshell.render.tree import TreeItem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from lioshell.shell.session import Session
+
 STATE = "not restored"
+
+
+def failures(session: Session) -> list[tuple[str, str]]:
+    """Return paths in the tree that the last restore could not bring back, with reasons."""
+    try:
+        return [(one.path, one.reason) for one in unrestored(session.lio.kernel.run_dir)]
+    except LioshellError as error:
+        # A listing shows what runs, whatever has become of the list of what does not.
+        session.out.note(f"{error.message}. {error.hint}".rstrip())
+        return []
 
 
 def with_not_restored(

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every example that help shows is run at its node, so that help cannot rot."""
 
+from pathlib import Path
+
 import pytest
 
 from lioshell.errors import DeclinedError
@@ -8,6 +10,7 @@ from lioshell.shell import command_help
 from lioshell.shell.screen import Screen
 from tests.unit.fabricgen.conftest import HEADER
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 IQN = "iqn.2003-01.com.example:disk1"
 NAA = "naa.5001405a1b2c3d4e"
 CLIENT = "iqn.1994-05.com.redhat:client1"
@@ -86,7 +89,7 @@ class Twice(Screen):
 
 
 def in_folder(line, folder):
-    for top in ("/srv/", "/root/"):
+    for top in ("/srv/", "/root/", "/etc/lioshell/"):
         line = line.replace(top, f"{folder}{top}")
     return line
 
@@ -128,6 +131,10 @@ def new_world(tmp_path_factory, terminal, specs):
         made = type(terminal)(tmp_path_factory.mktemp("world"), specs)
         for name in ("srv", "root"):
             (made.folder / name).mkdir()
+        drop_ins = made.folder / "etc" / "lioshell" / "specs.d"
+        drop_ins.mkdir(parents=True)
+        spec = (CHECKOUT / "specs" / "loopback.yaml").read_text()
+        (drop_ins / "demo.yaml").write_text(spec.replace("loopback", "demo"))
         for line in WORLD.strip().splitlines():
             made.session.run_line(in_folder(line, made.folder))
         return made

@@ -263,6 +263,7 @@ def test_ctrl_c_ends_a_long_listing(start):
     screen.line("set global auto_save_on_exit=false", "now 'false'")
     screen.until("/>")
     screen.line("exit", "exit")
+    assert screen.end() == 0
     assert termios.tcgetattr(screen.slave) == screen.before
 
 
