@@ -127,7 +127,13 @@ class Ring:
         cmd_tail is written by this side alone, but for that: it stands at 0 then.
         """
         slots = self._slots
-        return self._words[_TAIL] != (slots[0] if slots else self._cursor)
+        words = self._words
+        tail = words[_TAIL]
+        if tail != (slots[0] if slots else self._cursor):
+            return True
+        # The head never stands behind what was popped, but for a reset while the tail was at 0.
+        size = self._ring_size
+        return (words[_HEAD] - tail) % size < (self._cursor - tail) % size
 
     def start_over(self) -> None:
         """Forget what was in flight, after a reset."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     Detached = Callable[[ServedDevice, Exception], None]
 
+_NO_MEMORY_S = 0.01
 STARTING = -1
 """Stands for the thread that is to lead and has not begun."""
 
@@ -167,6 +168,10 @@ class Turns(ABC):
         problem: Exception | None = None
         try:
             more = turn()
+        except MemoryError:
+            # It passes: nothing was taken out of the ring that is not answered.
+            time.sleep(_NO_MEMORY_S)
+            more = True
         except Exception as error:  # noqa: BLE001 - one device's end is not the others'
             # Its frames may hold slices of the map, which then could not be closed.
             error.__traceback__ = None

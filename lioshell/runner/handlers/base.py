@@ -23,6 +23,7 @@ answered and never after. A handler that hangs delays no other device.
 
 from __future__ import annotations
 
+import errno
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -65,6 +66,14 @@ CHUNK_BYTES = 1 << 20
 """How much the operations below move at a time where a handler has nothing better."""
 
 _ZEROS = memoryview(bytes(CHUNK_BYTES))
+
+
+def require_whole(moved: int | None, buffers: list[memoryview]) -> None:
+    """Raise TransferError where a handler says that it moved less than all buffers hold."""
+    if moved is not None and moved < sum(map(len, buffers)):
+        raise TransferError(
+            OSError(errno.EIO, "The handler moved less than it was asked for"), moved
+        )
 
 
 class Handler(ABC):
@@ -140,15 +149,17 @@ class Handler(ABC):
         """Whether writes are refused."""
 
     @abstractmethod
-    def read(self, buffers: list[memoryview], offset_bytes: int) -> None:
+    def read(self, buffers: list[memoryview], offset_bytes: int) -> int | None:
         """Fill all buffers from `offset_bytes` on, or raise OSError.
+
+        May return how many bytes it moved; fewer than asked for are an error, as is an exception.
 
         Storage that ends early reads as zeros. The buffers must not be kept after the return.
         """
 
     @abstractmethod
-    def write(self, buffers: list[memoryview], offset_bytes: int, fua: bool) -> None:
-        """Write all buffers at `offset_bytes`, or raise OSError.
+    def write(self, buffers: list[memoryview], offset_bytes: int, fua: bool) -> int | None:
+        """Write all buffers at `offset_bytes`, or raise OSError. Returns as `read` does.
 
         With `fua` the data is on stable storage when this returns. The buffers must not be kept
         after the return.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lioshell.errors import RunnerError
+from lioshell.runner.handlers.base import require_whole
 from lioshell.runner.handlers.completion import CompletionHandler
 from lioshell.runner.scsi.cdb import FUA
 from lioshell.runner.scsi.holds import Holds
@@ -113,14 +114,12 @@ class Unit:
         "operations",
         "port_groups",
         "provisioned",
-        "read",
         "read_only",
         "swp",
         "transfer_limit_blocks",
         "try_read",
         "try_write",
         "waited",
-        "write",
         "write_cache",
     )
 
@@ -148,13 +147,19 @@ class Unit:
         self.holds = Holds()
         self.copies: dict[int, CopyState] = {}
         # Bound once: they are called for every READ and WRITE.
-        self.read = handler.read
-        self.write = handler.write
         self.waited = handler.waited
         self.max_in_flight = handler.max_in_flight
         self.try_read = handler.try_read
         self.try_write = handler.try_write
         self.engine = handler if isinstance(handler, CompletionHandler) else None
+
+    def read(self, buffers: list[memoryview], offset_bytes: int) -> None:
+        """Fill all buffers, however long that takes. Raises OSError."""
+        require_whole(self.handler.read(buffers, offset_bytes), buffers)
+
+    def write(self, buffers: list[memoryview], offset_bytes: int, fua: bool) -> None:
+        """Write all buffers, however long that takes. Raises OSError."""
+        require_whole(self.handler.write(buffers, offset_bytes, fua), buffers)
 
     def set_modes(self, swp: bool, write_cache: bool) -> None:
         """Set software write protect, and whether writes may wait in the handler's cache."""

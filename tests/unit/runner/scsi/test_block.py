@@ -76,7 +76,7 @@ def test_six_byte_length_0_is_256_blocks(make_bench) -> None:
 def test_six_byte_lba_has_21_bits_and_ignores_the_old_lun_field(make_bench) -> None:
     bench = make_bench(claim_blocks=1 << 30)
     reads: list[int] = []
-    bench.disk.read = lambda buffers, offset: reads.append(offset)
+    bench.handler.read = lambda buffers, offset: reads.append(offset)
     assert bench.send("08 ff ff ff 01 00", SIZE).response is GOOD
     assert reads == [0x1FFFFF * SIZE]
 
@@ -84,7 +84,7 @@ def test_six_byte_lba_has_21_bits_and_ignores_the_old_lun_field(make_bench) -> N
 def test_large_addresses_reach_the_handler(make_bench) -> None:
     bench = make_bench(1, 4096, claim_blocks=1 << 40)
     reads: list[int] = []
-    bench.disk.read = lambda buffers, offset: reads.append(offset)
+    bench.handler.read = lambda buffers, offset: reads.append(offset)
     assert bench.send(read(16, (1 << 40) - 1, 1), 4096).response is GOOD
     assert bench.send(read(10, 0xFFFFFFFF, 1), 4096).response is GOOD
     assert reads == [((1 << 40) - 1) * 4096, 0xFFFFFFFF * 4096]
@@ -229,7 +229,7 @@ def test_an_error_beyond_32_bits_of_lba_has_no_information(make_bench, sense) ->
     def fail(buffers, offset):
         raise TransferError(OSError(errno.EIO, ""), 0)
 
-    bench.disk.read = fail
+    bench.handler.read = fail
     sent = bench.send(read(16, 0xFFFFFFFF, 1), SIZE)
     assert sent.response.sense == sense(3, 0x11, 0, info=0xFFFFFFFF)
     sent = bench.send(read(16, 0x100000000, 1), SIZE)

@@ -86,6 +86,6 @@ def test_what_is_no_oserror_is_left_to_the_loop(bench) -> None:
     def fail(buffers, offset):
         raise ValueError("a bug")
 
-    bench.disk.read = fail
+    bench.handler.read = fail
     with pytest.raises(ValueError, match="a bug"):
         bench.send("28 00 00 00 00 00 00 00 01 00", 512)
