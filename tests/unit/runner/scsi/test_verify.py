@@ -127,7 +127,7 @@ def test_write_and_verify_finds_what_did_not_arrive(filled, sense, kind) -> None
     def lose(buffers, offset, fua):
         filled.handler.memory[offset + 5] ^= 0xFF
 
-    filled.disk.write = lose
+    filled.handler.write = lose
     data = bytes(filled.handler.memory[:SIZE])
     sent = filled.send(write_and_verify(kind, 0, 1, flags=2), out=data)
     assert sent.response == (2, sense(0xE, 0x1D, 0, info=5), None)
