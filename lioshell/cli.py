@@ -33,6 +33,10 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """What a write to standard output fails with where that is a file on a full disk."""
 
 
+_BOOT_LOCK_S = 120.0
+"""How long the service waits at its start for another command that changes the target."""
+
+
 def main(argv: Sequence[str] | None = None, env: Environment | None = None) -> int:
     """Run lioshell and return the exit code of design.md, section 2."""
     env = env or Environment()
@@ -125,7 +129,7 @@ def _run(options: Options, env: Environment, out: Output) -> int:
     kernel = shown_kernel(env.kernel or open_kernel(options, specs), options, specs, out)
     kernel.system.prepare()
     if options.words[:1] == ("serve",):
-        return _serve(kernel, options, out)
+        return _serve(kernel, specs, options, env, out)
     for problem in specs.refused():
         out.note(f"not loaded: {problem}", "error")
     session = open_session(kernel, specs, options, env, out)
@@ -175,7 +179,6 @@ def open_session(
 
     has_lines = bool(options.words or options.lines or options.script is not None)
     interactive = env.interactive and not has_lines
-    folder = options.sim if options.sim is not None else "/"
     return Session(
         env,
         Lio(kernel, specs, dry_run=options.dry_run),
@@ -183,46 +186,58 @@ def open_session(
         SessionHosting(kernel, start_service, out.note)
         if interactive
         else Hosting(kernel, start_service),
-        saveconfig_path=os.path.join(folder, SAVECONFIG.lstrip("/")),
+        saveconfig_path=_saveconfig_path(options),
         lock=ChangeLock(kernel.run_dir),
         assume_yes=options.yes,
     )
 
 
-def _serve(kernel: Kernel, options: Options, out: Output) -> int:
+def _saveconfig_path(options: Options) -> str:
+    """Return the file that is restored at boot, of a simulated kernel one in its folder."""
+    folder = options.sim if options.sim is not None else "/"
+    return os.path.join(folder, SAVECONFIG.lstrip("/"))
+
+
+def _serve(kernel: Kernel, specs: Specs, options: Options, env: Environment, out: Output) -> int:
+    from lioshell import serve_options
+    from lioshell.service.notify import Notifier
     from lioshell.service.serve import serve
 
-    until_idle, ready_fd = False, None
-    from lioshell.runner.statistics import SLOW_S
-    from lioshell.shell.values import seconds
-
-    slow_s, only, per_device = SLOW_S, "", False
-    for word in options.words[1:]:
-        if word == "--until-idle":
-            until_idle = True
-        elif word.startswith("--ready-fd=") and word[11:].isdigit():
-            ready_fd = int(word[11:])
-        elif word.startswith("--slow="):
-            slow_s = seconds(word.removeprefix("--slow="), "--slow")
-        elif word == "--process-per-device":
-            per_device = True
-        elif word.startswith("--only="):
-            only = word.removeprefix("--only=")
-        else:
-            raise UsageError(f"serve: unknown word {word!r}", hint="Type: lioshell serve")
+    chosen = serve_options.parse(options.words[1:])
     kernel.system.require_root()
-    if only:
+    if chosen.only:
         from lioshell.service.processes import serve_one
 
-        serve_one(kernel, only, out.note, slow_s)
+        serve_one(kernel, chosen.only, out.note, chosen.slow_s)
         return ExitCode.OK
+    boot = None
+    if chosen.restore:
+        from lioshell.config.boot import BootRestore
+        from lioshell.config.lock import ChangeLock
+        from lioshell.lio.root import Lio
+        from lioshell.runner.handlers import registry
+        from lioshell.service.boot import Boot
+        from lioshell.service.linking import link_problem
+
+        restorer = BootRestore(
+            Lio(kernel, specs),
+            os.path.abspath(chosen.savefile or _saveconfig_path(options)),
+            ChangeLock(kernel.run_dir, timeout_s=_BOOT_LOCK_S),
+            is_ours=lambda subtype: registry.serves(f"{subtype}/"),
+            may_link=link_problem(kernel.uio),
+            warn=out.note,
+        )
+        remove = chosen.on_stop == serve_options.REMOVE
+        boot = Boot(kernel, restorer, wait_s=chosen.wait_s, remove_at_stop=remove)
     serve(
         kernel,
         out.note,
-        until_idle=until_idle,
-        ready_fd=ready_fd,
-        slow_s=slow_s,
-        per_device=options.kernel_options if per_device else None,
+        until_idle=chosen.until_idle,
+        ready_fd=chosen.ready_fd,
+        boot=boot,
+        notifier=None if chosen.until_idle else Notifier(env.environ),
+        slow_s=chosen.slow_s,
+        per_device=options.kernel_options if chosen.per_device else None,
     )
     return ExitCode.OK
 

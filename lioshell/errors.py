@@ -138,6 +138,13 @@ class RunnerError(LioshellError):
     code = "runner"
 
 
+class PlanChangesError(LioshellError):
+    """No failure: `plan` found something to change."""
+
+    exit_code = ExitCode.PLAN_CHANGES
+    code = "changes"
+
+
 class PartialError(LioshellError):
     """Some of several objects failed; each was reported where it failed."""
 

@@ -9,35 +9,45 @@ objects that scripts or other tools made are never touched.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from lioshell.config.document import IDENTITY, SECTIONS, entries, identity, tree_path
+from lioshell.config.pending import path_below
 from lioshell.model.names import sort_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Iterator
 
-    from lioshell.config.saved_file import Document
-
-    Item = dict[str, Any]
-    Key = Callable[[Item], Hashable]
+    from lioshell.config.document import Document, Item
 
 CREATE, SET, DELETE, REPLACE = "create", "set", "delete", "replace"
 
-_FIXED = (
-    *("dev", "size", "wwn", "config", "nullio", "readonly", "write_back", "aio"),
-    *("control", "hw_max_sectors"),
-)
-"""What a storage object is made with; the kernel changes none of it afterwards."""
+_FIXED: dict[str, tuple[str, ...]] = {
+    "storage_objects": (
+        *("dev", "size", "wwn", "config", "nullio", "readonly", "write_back", "aio"),
+        *("control", "hw_max_sectors"),
+    ),
+    "luns": ("storage_object",),
+    "mapped_luns": ("tpg_lun",),
+}
+"""What the kernel takes only when an object is made."""
+
+_NOT_COMPARED = frozenset(("alias", "exclusive"))
+"""Names of links, which are made up anew, and what only targetcli's file says."""
 
 _CREDENTIALS = ("userid", "password", "mutual_userid", "mutual_password")
+_WITH_CREDENTIALS = frozenset(("tpgs", "node_acls"))
+
+_CREATION = ("storage_objects", "alua_tpgs", "fabric_modules", "targets", "tpgs", "luns")
+_ORDER = (*_CREATION, "portals", "node_acls", "mapped_luns")
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One thing to do: `action` on the object at `path` of the tree.
 
-    `kind` is storage_object, discovery, target, tpg, lun, portal, acl or mapped_lun; `item` is the
-    part of the document, the old one for a deletion; `fields` names the values that differ.
+    `kind` is the name of the document's list that the object is in; `item` its entry, the running
+    one for a deletion; `fields` names the values that differ.
     """
 
     action: str
@@ -56,171 +66,74 @@ def plan(running: Document, wanted: Document, applied: Document) -> list[Step]:
 
     `applied` is the document that was applied last: what it had and `wanted` has not is deleted.
     """
-    steps = [
-        *_targets(running, wanted, applied),
-        *_storage_objects(running, wanted, applied),
-        *_discovery(running, wanted),
-    ]
-    # LUNs go before the storage objects behind them; storage objects come before LUNs.
-    order = (
-        *((DELETE, kind) for kind in ("mapped_lun", "acl", "lun", "portal", "tpg", "target")),
-        (DELETE, "storage_object"),
-        *((CREATE, "storage_object"), (REPLACE, "storage_object"), (SET, "storage_object")),
-        (SET, "discovery"),
-        *((CREATE, kind) for kind in ("target", "tpg")),
-        *((SET, "tpg"), (REPLACE, "lun"), (CREATE, "lun"), (SET, "lun")),
-        *((CREATE, "portal"), (SET, "portal"), (CREATE, "acl"), (SET, "acl")),
-        *((REPLACE, "mapped_lun"), (CREATE, "mapped_lun"), (SET, "mapped_lun")),
-        (SET, "enable"),
-    )
-    rank = {place: number for number, place in enumerate(order)}
-    return sorted(steps, key=lambda step: rank[step.action, step.kind])
+    steps = [s for name in SECTIONS for s in _compared(name, running, wanted, applied, "")]
+
+    def rank(step: Step) -> int:
+        # LUNs go before the storage objects behind them; storage objects come before LUNs.
+        place = _ORDER.index(step.kind)
+        return -place if step.action == DELETE else 1 + place
+
+    return sorted(steps, key=rank)
 
 
-def _storage_objects(running: Document, wanted: Document, applied: Document) -> Iterator[Step]:
-    def key(item: Item) -> Hashable:
-        return item.get("plugin"), item.get("name")
-
-    def path(item: Item) -> str:
-        return f"/backstores/{item.get('plugin')}/{item.get('name')}"
-
-    for old, new, item in _pairs("storage_objects", running, wanted, applied, key):
-        if old is None:
-            yield Step(CREATE, "storage_object", path(item), item)
-        elif new is None:
-            yield Step(DELETE, "storage_object", path(item), item)
-        else:
-            fixed = tuple(k for k in _FIXED if k in old and k in new and old[k] != new[k])
-            if fixed:
-                yield Step(REPLACE, "storage_object", path(item), item, fixed)
-                continue
-            fields = [*_differing(old, new, "attributes")]
-            groups = {group.get("name"): group for group in old.get("alua_tpgs", [])}
-            fields += [
-                f"alua {group.get('name')}"
-                for group in new.get("alua_tpgs", [])
-                if _changes(groups.get(group.get("name"), {}), group)
-            ]
-            if fields:
-                yield Step(SET, "storage_object", path(item), item, tuple(fields))
-
-
-def _discovery(running: Document, wanted: Document) -> Iterator[Step]:
-    old = {item.get("name"): item for item in running.get("fabric_modules", [])}
-    for item in wanted.get("fabric_modules", []):
-        before = old.get(item.get("name"), {})
-        fields = tuple(k for k in sorted(item) if k != "name" and before.get(k) != item[k])
+def _compared(name: str, running: Item, wanted: Item, applied: Item, above: str) -> Iterator[Step]:
+    """Yield the steps for the entries of one list, and for what is in them."""
+    old = {identity(name, item): item for item in entries(running, name)}
+    new = {identity(name, item): item for item in entries(wanted, name)}
+    known = {identity(name, item): item for item in entries(applied, name)}
+    for key, item in new.items():
+        path = _path(name, item, above)
+        if key not in old:
+            # Not in configfs yet: what is in it comes along.
+            yield Step(CREATE, name, path, item)
+            continue
+        before = old[key]
+        fixed = tuple(k for k in _FIXED.get(name, ()) if k in item and k in before)
+        fixed = tuple(k for k in fixed if before[k] != item[k])
+        if fixed:
+            yield Step(REPLACE, name, path, item, fixed)
+            continue
+        fields = tuple(_fields(name, before, item))
         if fields:
-            yield Step(SET, "discovery", f"/{item.get('name')} discovery_auth", item, fields)
+            yield Step(SET, name, path, item, fields)
+        for inner in (k for k in item if k in IDENTITY):
+            yield from _compared(inner, before, item, known.get(key, {}), path)
+    for key in sorted((known.keys() - new.keys()) & old.keys(), key=_sorted_by):
+        yield Step(DELETE, name, _path(name, old[key], above), old[key])
 
 
-def _targets(running: Document, wanted: Document, applied: Document) -> Iterator[Step]:
-    def key(item: Item) -> Hashable:
-        return item.get("fabric"), item.get("wwn")
-
-    before = {key(item): item for item in applied.get("targets", [])}
-    for old, new, item in _pairs("targets", running, wanted, applied, key):
-        path = f"/{item.get('fabric')}/{item.get('wwn')}"
-        if old is None:
-            yield Step(CREATE, "target", path, item)
-        elif new is None:
-            yield Step(DELETE, "target", path, item)
-        else:
-            known = before.get(key(item), {})
-            for a, b, tpg in _pairs("tpgs", old, new, known, lambda t: int(t.get("tag", 1))):
-                yield from _tpg(f"{path}/tpg{tpg.get('tag')}", a, b, tpg, known)
+def _path(name: str, item: Item, above: str) -> str:
+    return above + path_below(name, item) if above else tree_path(name, item)
 
 
-def _tpg(path: str, old: Item | None, new: Item | None, tpg: Item, known: Item) -> Iterator[Step]:
-    if old is None:
-        yield Step(CREATE, "tpg", path, tpg)
-    elif new is None:
-        yield Step(DELETE, "tpg", path, tpg)
-    else:
-        tag = tpg.get("tag")
-        applied: Item = next((t for t in known.get("tpgs", []) if t.get("tag") == tag), {})
-        fields = (*_differing(old, new, "attributes"), *_differing(old, new, "parameters"))
-        fields += _credentials(old, new)
-        if fields:
-            yield Step(SET, "tpg", path, new, fields)
-        yield from _parts("lun", f"{path}/luns/lun{{index}}", old, new, applied)
-        yield from _parts("portal", f"{path}/portals/{{ip_address}}:{{port}}", old, new, applied)
-        yield from _acls(path, old, new, applied)
-        if "enable" in new and bool(new["enable"]) != bool(old.get("enable")):
-            yield Step(SET, "enable", path, new, ("enable",))
+def _sorted_by(key: tuple[str, ...]) -> list[tuple[tuple[int, int, str], ...]]:
+    return [sort_key(text) for text in key]
 
 
-_PARTS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
-    "lun": ("luns", ("index",), ("storage_object",), ("alua_tg_pt_gp_name",)),
-    "portal": ("portals", ("ip_address", "port"), (), ("iser", "offload")),
-    "mapped_lun": ("mapped_luns", ("index",), ("tpg_lun",), ("write_protect",)),
-}
-"""Kind -> section, what names one, what cannot change, what can."""
+def _fields(name: str, old: Item, new: Item) -> Iterator[str]:
+    """Yield the names of the values that differ; a value that `new` does not name is left alone."""
+    for key, value in new.items():
+        if key in IDENTITY or key in IDENTITY[name] or key in _NOT_COMPARED:
+            continue
+        if key in _FIXED.get(name, ()) or _is_credential(name, key):
+            continue
+        if isinstance(value, dict):
+            before = old.get(key, {})
+            yield from (k for k in value if str(before.get(k)) != str(value[k]))
+        elif _text(old.get(key)) != _text(value):
+            yield key
+    if name in _WITH_CREDENTIALS:
+        # A credential that is not there is to be empty: nobody keeps a password by accident.
+        for key in _CREDENTIALS:
+            wanted = new.get(f"chap_{key}", new.get(key, ""))
+            if old.get(f"chap_{key}", "") != wanted:
+                yield f"chap_{key}"
 
 
-def _parts(kind: str, path: str, old: Item, new: Item, applied: Item) -> Iterator[Step]:
-    section, names, fixed, free = _PARTS[kind]
-
-    def key(item: Item) -> Hashable:
-        return tuple(str(item.get(name)) for name in names)
-
-    for a, b, item in _pairs(section, old, new, applied, key):
-        where = path.format(**{name: item.get(name) for name in names})
-        if a is None:
-            yield Step(CREATE, kind, where, item)
-        elif b is None:
-            yield Step(DELETE, kind, where, item)
-        elif any(a.get(k) != b.get(k) for k in fixed):
-            yield Step(REPLACE, kind, where, item, fixed)
-        else:
-            fields = tuple(k for k in free if k in b and a.get(k) != b[k])
-            if fields:
-                yield Step(SET, kind, where, item, fields)
+def _is_credential(name: str, key: str) -> bool:
+    return name in _WITH_CREDENTIALS and key.removeprefix("chap_") in _CREDENTIALS
 
 
-def _acls(path: str, old: Item, new: Item, applied: Item) -> Iterator[Step]:
-    known = {item.get("node_wwn"): item for item in applied.get("node_acls", [])}
-    for a, b, item in _pairs("node_acls", old, new, applied, lambda acl: acl.get("node_wwn")):
-        where = f"{path}/acls/{item.get('node_wwn')}"
-        if a is None:
-            yield Step(CREATE, "acl", where, item)
-        elif b is None:
-            yield Step(DELETE, "acl", where, item)
-        else:
-            fields = (*_differing(a, b, "attributes"), *_differing(a, b, "parameters"))
-            fields += _credentials(a, b)
-            if fields:
-                yield Step(SET, "acl", where, b, fields)
-            mapped = f"{where}/mapped_lun{{index}}"
-            yield from _parts("mapped_lun", mapped, a, b, known.get(item.get("node_wwn"), {}))
-
-
-def _pairs(
-    section: str, running: Item, wanted: Item, applied: Item, key: Key
-) -> Iterator[tuple[Item | None, Item | None, Item]]:
-    """Yield (running, wanted, either) of each object that is wanted, or no longer wanted."""
-    old = {key(item): item for item in running.get(section, [])}
-    new = {key(item): item for item in wanted.get(section, [])}
-    for name, item in new.items():
-        yield old.get(name), item, item
-    gone = {key(item) for item in applied.get(section, [])} - new.keys()
-    for name in sorted(gone & old.keys(), key=lambda name: sort_key(str(name))):
-        yield old[name], None, old[name]
-
-
-def _differing(old: Item, new: Item, section: str) -> tuple[str, ...]:
-    before, after = old.get(section, {}), new.get(section, {})
-    return tuple(name for name in after if str(before.get(name)) != str(after[name]))
-
-
-def _changes(old: Item, new: Item) -> bool:
-    return any(str(old.get(name)) != str(value) for name, value in new.items())
-
-
-def _credentials(old: Item, new: Item) -> tuple[str, ...]:
-    """Name the credentials that differ; one that the document does not have is to be empty."""
-    return tuple(
-        f"chap_{name}"
-        for name in _CREDENTIALS
-        if old.get(f"chap_{name}", "") != new.get(f"chap_{name}", new.get(name, ""))
-    )
+def _text(value: object) -> str:
+    """Return a value for comparison: a flag that is not saved is off."""
+    return "" if value is None or value is False else str(value)

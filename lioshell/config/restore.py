@@ -68,12 +68,16 @@ class Serving:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a restore goes about it; `clear_existing` removes first what `selection` names."""
+    """How a restore goes about it; `clear_existing` removes first what `selection` names.
+
+    `existing`: what exists already is brought in line, and no reason to refuse.
+    """
 
     clear_existing: bool = False
     selection: Selection = field(default_factory=Selection)
     abort_on_error: bool = False
     progress: Progress | None = None
+    existing: bool = False
 
 
 def restore(
@@ -102,7 +106,8 @@ def restore(
         kept = None if everything else before
         phase = CLEARING if everything else RESTORING
     else:
-        _refuse_conflicts(lio, wanted, began)
+        if not options.existing:
+            _refuse_conflicts(lio, wanted, began)
         exports, kept, phase = {}, before, RESTORING
     pending = _begin(source, phase, wanted, kept)
     journal = Journal(lio.kernel.run_dir, pending, dry_run=lio.dry_run)
@@ -111,7 +116,7 @@ def restore(
         journal.add(phase=RESTORING)
     elif options.clear_existing:
         clear_part(lio, options.selection)
-    existing = bool(began) or bool(exports)
+    existing = options.existing or bool(began) or bool(exports)
     run = _Run(lio, journal, serving or Serving(), options, existing=existing)
     return run.run(wanted, kept)
 

@@ -72,6 +72,7 @@ class Saved:
     """What a save did: whether the file was written, what it carried over, what it could not do."""
 
     changed: bool
+    document: Document
     carried: tuple[Unrestored, ...] = ()
     warnings: tuple[str, ...] = field(default=())
 
@@ -105,11 +106,11 @@ def save(
         document = kept(document, before)
         if in_order(document) == in_order(empty() | before):
             saved_file.close_to_others(path)
-            return Saved(False, () if pending is None else pending.objects)
+            return Saved(False, document, () if pending is None else pending.objects)
         if max_backups is not None:
             backups.keep(path, max_backups)
     saved_file.write(path, document)
-    return Saved(True, () if pending is None else pending.objects)
+    return Saved(True, document, () if pending is None else pending.objects)
 
 
 def dump(lio: Lio) -> Document:

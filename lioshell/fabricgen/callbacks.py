@@ -65,6 +65,11 @@ BODIES: dict[str, Body] = {
     "tpg_check_demo_mode_write_protect": Body((_TPG,), _ZERO),
     "tpg_check_prod_mode_write_protect": Body((_TPG,), _ZERO),
     "tpg_get_inst_index": Body((_TPG,), "\treturn 1;\n"),
+    "check_stop_free": Body(
+        (_CMD,),
+        "\treturn transport_generic_free_cmd(se_cmd, 0);\n",
+        "The core is done with a command; 1 says that it is freed.",
+    ),
     "release_cmd": Body((_CMD,), _NOTHING, "Free what the fabric allocated around the command."),
     "shutdown_session": Body((_SESS,), _ZERO),
     "close_session": Body((_SESS,), _NOTHING),

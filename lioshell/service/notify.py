@@ -13,7 +13,7 @@ import socket
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Mapping
 
 
 class Notifier:
@@ -23,11 +23,10 @@ class Notifier:
     the unit's WatchdogSec= says (sd_watchdog_enabled(3)).
     """
 
-    def __init__(self, environment: MutableMapping[str, str]) -> None:
-        # Processes that are started from here must not speak for this one.
-        self._address = environment.pop("NOTIFY_SOCKET", "")
-        usec = environment.pop("WATCHDOG_USEC", "")
-        process = environment.pop("WATCHDOG_PID", "")
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._address = environment.get("NOTIFY_SOCKET", "")
+        usec = environment.get("WATCHDOG_USEC", "")
+        process = environment.get("WATCHDOG_PID", "")
         mine = process in ("", str(os.getpid()))
         self.watchdog_s = (
             int(usec) / 2_000_000 if self._address and mine and usec.isdigit() else 0.0

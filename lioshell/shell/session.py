@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _READING = frozenset(
     (
         *("ls", "cd", "pwd", "help", "get", "info", "status", "exit", "version", "watch"),
-        *("refresh", "bookmarks", "sessions", "fabric", "specs"),
+        *("refresh", "bookmarks", "sessions", "fabric", "plan", "specs"),
     )
 )
 """Commands that change nothing and so need neither root nor the lock."""

@@ -70,12 +70,13 @@ def guest(pytestconfig: pytest.Config) -> Iterator[Guest]:
         try:
             booted = stack.enter_context(Guest.boot(ensure_image(say=say), say=say))
         except VmUnavailable as error:
-            _unavailable(error)
+            unavailable(error)
         booted.push_project()
         yield booted
 
 
-def _unavailable(error: VmUnavailable) -> NoReturn:
+def unavailable(error: VmUnavailable) -> NoReturn:
+    """Skip, or fail where the machine has to be there."""
     required = os.environ.get("CI") == "true" or os.environ.get("LIOSHELL_REQUIRE_KERNEL") == "1"
     if required:
         pytest.fail(f"no kernel tests, and they are required here: {error}", pytrace=False)

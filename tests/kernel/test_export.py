@@ -30,7 +30,7 @@ LOG_IN = """
 @pytest.fixture
 def device(guest: Guest, request: pytest.FixtureRequest) -> Iterator[str]:
     """A file, or a loop device on one."""
-    guest.run("mkdir -p /srv; truncate -s 8M /srv/one.img", check=True)
+    guest.run("modprobe loop; mkdir -p /srv; truncate -s 8M /srv/one.img", check=True)
     guest.run("modprobe iscsi_tcp; mkdir -p /run/lock/iscsi; pidof iscsid || iscsid")
     if request.param == "file":
         yield "/srv/one.img"
@@ -63,7 +63,8 @@ def test_one_command_from_a_file_to_a_disk(guest: Guest, device: str, place: str
 
 def test_a_device_that_is_mounted_is_refused_with_who_holds_it(guest: Guest) -> None:
     guest.run(
-        "mkdir -p /srv/m && truncate -s 8M /srv/two.img && mkfs.ext4 -q /srv/two.img &&"
+        "modprobe loop; mkdir -p /srv/m &&"
+        " truncate -s 8M /srv/two.img && mkfs.ext4 -q /srv/two.img &&"
         " mount -o loop /srv/two.img /srv/m",
         check=True,
     )

@@ -64,7 +64,7 @@ def test_a_new_fabric_works_by_its_spec_alone(
     guest.run(
         f"modprobe target_core_mod && insmod /share/tcm_{name}.ko &&"
         " mkdir -p /etc/lioshell/specs.d /etc/target &&"
-        f" cp /share/{name}.yaml /etc/lioshell/specs.d/",
+        f" cp /share/{name}.yaml /etc/lioshell/specs.d/ || {{ dmesg | tail; exit 1; }}",
         check=True,
     )
     try:

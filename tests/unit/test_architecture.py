@@ -45,7 +45,7 @@ ALLOWED = {
         "fabricgen",
     },
 }
-TOP = {"cli", "options", "completion_script", "__main__", "__init__"}
+TOP = {"cli", "serve_options", "options", "completion_script", "__main__", "__init__"}
 NAMES_OF_NOTHING = {"utils", "helpers", "common", "misc"}
 
 

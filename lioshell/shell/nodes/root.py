@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from lioshell.errors import NotFoundError, SpecError
 from lioshell.lio.fabrics import Fabric
 from lioshell.lio.foreign import ForeignFolder, foreign_groups
+from lioshell.shell.nodes.apply_commands import ApplyCommands
 from lioshell.shell.nodes.export_command import ExportCommands
 from lioshell.shell.nodes.fabric_command import FabricCommand
-from lioshell.shell.nodes.saved_configuration import SavedConfigurationNode
 from lioshell.shell.nodes.sessions_command import SessionsCommand
 from lioshell.shell.nodes.specs_command import SpecsCommand
 
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from lioshell.shell.node import Node
 
 
-class RootNode(
-    SavedConfigurationNode, SpecsCommand, SessionsCommand, ExportCommands, FabricCommand
-):
+class RootNode(ApplyCommands, SpecsCommand, SessionsCommand, ExportCommands, FabricCommand):
     """The root of the tree."""
 
     def child_names(self) -> list[str]:

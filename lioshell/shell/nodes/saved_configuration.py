@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from typing import TYPE_CHECKING, ClassVar
 
 from lioshell.environment import is_terminal
@@ -25,21 +24,16 @@ if TYPE_CHECKING:
 _RETRY = "--retry"
 """The word of `restoreconfig` that tries only what is not restored."""
 
-_SAVEFILE = Parameter("savefile", "path", "The file; that of the boot, when not given")
-_OTHER_RUNNER_S, _LOOK_AGAIN_S = 3.0, 0.05
-"""How long another runner may take to open a new device of its own, and how often to look."""
-
-_LOOPBACK = "loopback"
-"""The fabric whose link scans the disk, so that the link waits for an answer of the runner."""
+SAVEFILE = Parameter("savefile", "path", "The file; that of the boot, when not given")
 
 
 class SavedConfigurationNode(ShellNode):
     """What the root can do with the whole configuration."""
 
     command_parameters: ClassVar[dict[str, tuple[Parameter, ...]]] = {
-        "saveconfig": (_SAVEFILE,),
+        "saveconfig": (SAVEFILE,),
         "restoreconfig": (
-            _SAVEFILE,
+            SAVEFILE,
             Parameter("clear_existing", "bool", "Remove first what is restored", default="false"),
             Parameter("target", "string", "Only this target, and the disks it needs"),
             Parameter("storage_object", "string", "Only this storage object"),
@@ -80,7 +74,10 @@ class SavedConfigurationNode(ShellNode):
         for one in saved.carried:
             self.out.note(f"carried over, as it is not restored: {one.path}: {one.reason}")
         if usual:
+            from lioshell.config import applied
+
             self.session.changed = False
+            applied.remember(self.lio.kernel.run_dir, saved.document)
         if not saved.changed:
             self.out.say(f"Nothing has changed since {path} was written.")
         else:
@@ -220,30 +217,12 @@ class SavedConfigurationNode(ShellNode):
     def _serving(self) -> Serving:
         from lioshell.config.restore import Serving
         from lioshell.runner.handlers import registry
+        from lioshell.service.linking import link_problem
 
         def is_ours(subtype: str) -> bool:
             return registry.serves(f"{subtype}/")
 
-        def may_link(path: str, fabric: str) -> str:
-            return self._link_problem(path) if fabric == _LOOPBACK else ""
-
-        return Serving(self.session.serve, is_ours, may_link)
-
-    def _link_problem(self, path: str) -> str:
-        """Return what keeps a LUN from being made on a user: device (its configfs path), or "".
-
-        Of another runner's device all that can be told is whether some process has it open, which
-        happens soon after the kernel has announced it.
-        """
-        uio = self.lio.kernel.uio
-        deadline = time.monotonic() + _OTHER_RUNNER_S
-        while True:
-            found = [device for device in uio.devices() if device.configfs_path == path]
-            if found and uio.is_open(found[0]):
-                return ""
-            if time.monotonic() >= deadline:
-                return f"no runner for {found[0].dev_config}" if found else "no device"
-            time.sleep(_LOOK_AGAIN_S)
+        return Serving(self.session.serve, is_ours, link_problem(self.lio.kernel.uio))
 
     def _tell(self, report: Report, text: str, path: str = "") -> None:
         if not report.failures:

@@ -75,7 +75,7 @@ def test_nothing_runs(document):
     assert steps({}, document) == [
         "create /backstores/fileio/f0",
         "create /backstores/ramdisk/r0",
-        "set /iscsi discovery_auth: discovery_enable_auth",
+        "create /iscsi discovery_auth",
         f"create /iscsi/{IQN}",
     ]
 
@@ -93,7 +93,7 @@ def test_nothing_runs(document):
         ),
         (
             lambda d: d["storage_objects"][0]["alua_tpgs"][0].update(preferred=1),
-            "set /backstores/fileio/f0: alua default_tg_pt_gp",
+            "set /backstores/fileio/f0/alua/default_tg_pt_gp: preferred",
         ),
         (lambda d: tpg_of(d).update(enable=False), f"set {TPG}: enable"),
         (

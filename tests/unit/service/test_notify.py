@@ -39,13 +39,6 @@ def test_what_the_manager_is_told(manager):
     ]
 
 
-def test_processes_that_it_starts_do_not_speak_for_it():
-    environment = {"NOTIFY_SOCKET": "/nowhere", "WATCHDOG_USEC": "1", "WATCHDOG_PID": "1", "A": "b"}
-    Notifier(environment)
-
-    assert environment == {"A": "b"}
-
-
 def test_without_a_manager_nobody_is_told():
     notifier = Notifier({"WATCHDOG_USEC": "60000000"})
     notifier.ready("here")
