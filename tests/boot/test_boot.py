@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A machine of 20 targets loses its power, and boots with a file missing and a disk that is late."""
+"""A machine of 20 targets loses its power; it boots with a file missing and a disk that is late."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ def disk_answers(machine: Guest) -> None:
     machine.run(
         "set -eu; udevadm settle; for disk in /sys/block/sd*; do"
         " grep -qs '^LIO-ORG' $disk/device/vendor || continue; name=/dev/${disk##*/};"
-        " date +%N >/tmp/w; dd if=/tmp/w of=$name bs=512 count=1 conv=sync oflag=direct status=none;"
+        " date +%N >/tmp/w;"
+        " dd if=/tmp/w of=$name bs=512 count=1 conv=sync oflag=direct status=none;"
         " dd if=$name bs=512 count=1 iflag=direct status=none | head -c $(stat -c %s /tmp/w) |"
         " cmp - /tmp/w; done",
         timeout_s=60,
@@ -132,7 +133,7 @@ def test_everything_but_the_missing_file_is_back(machine: Guest, configured: str
     # The late disk was waited for.
     assert "block/b0" not in left
     assert "b0" in lioshell(machine, "ls", "/backstores/block")
-    assert not machine.run(["test", "-e", MISSING]).rc == 0
+    assert machine.run(["test", "-e", MISSING]).rc != 0
     status = machine.run("systemctl show -p StatusText --value lioshell", check=True).stdout
     assert "2 not restored" in status
     disk_answers(machine)
