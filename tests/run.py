@@ -73,7 +73,7 @@ def prepare() -> None:
     wanted = [*project["project"]["dependencies"]]
     wanted += [
         item
-        for group in ("tests", "lint")
+        for group in ("tests", "peers", "lint")
         for item in project["dependency-groups"][group]
         if isinstance(item, str)
     ]
