@@ -23,13 +23,26 @@ _FC_DRIVERS = {"qla2xxx": "qla2xxx", "efct": "efct", "fc": "fcoe"}
 def has_port(sim_root: str, spec: FabricSpec, name: str) -> bool:
     """Tell whether the simulated machine has the port that a target is named after."""
     files = MachineFiles(f"{sim_root}/sys", f"{sim_root}/proc")
-    wanted = _digits(name)
     for source in spec.wwn_sources:
         for path in files.find(source.files):
             match = re.search(source.pattern, files.text(path))
-            if match and _digits(match[1]) == wanted and _holds(files, source, path):
+            if match and _written(spec, match[1]) == name and _holds(files, source, path):
                 return True
     return False
+
+
+def _written(spec: FabricSpec, text: str) -> str:
+    """Return a port's name as the fabric's module takes it."""
+    if spec.wwn_form == "plain":
+        return text
+    digits = re.sub("^0x|[:-]", "", text.lower())
+    if spec.wwn_form == "colons":
+        return _colons(digits)
+    return f"0x{digits}" if spec.wwn_form == "hex" else digits
+
+
+def _colons(digits: str) -> str:
+    return ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))
 
 
 def _holds(files: MachineFiles, source: WwnSource, path: str) -> bool:
@@ -41,10 +54,6 @@ def _holds(files: MachineFiles, source: WwnSource, path: str) -> bool:
     return True
 
 
-def _digits(name: str) -> str:
-    return re.sub(r"^(0x|[a-z]+\.)|[:\-]", "", name.lower())
-
-
 def add_port(sim_root: str, group: str, wwn: str) -> str:
     """Plug an adapter with one port in and return the name that its target has in configfs.
 
@@ -53,9 +62,8 @@ def add_port(sim_root: str, group: str, wwn: str) -> str:
     """
     sys = f"{sim_root}/sys"
     if group in _FC_DRIVERS:
-        colons = ":".join(wwn[at : at + 2] for at in range(0, len(wwn), 2))
         _fc_host(sys, _FC_DRIVERS[group], wwn)
-        return colons
+        return _colons(wwn)
     if group == "sbp":
         folder = f"{sys}/bus/firewire/devices/fw{len(_listed(f'{sys}/bus/firewire/devices'))}"
         _write(f"{folder}/guid", f"0x{wwn}")

@@ -12,6 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 from lioshell.errors import SpecError
+from lioshell.kernel.sim import members
 from lioshell.kernel.sim.schema import READ_WRITE, Attribute, Group, Made, read_only
 from lioshell.kernel.sim.values import Refused, unsigned
 
@@ -44,8 +45,9 @@ def root_group(sim: Simulation) -> Group:
 
 
 def find_fabric(sim: Simulation, group: str) -> FabricSpec | None:
-    """Return the fabric whose folder is called `group`."""
-    for name in sim.specs.fabric_names():
+    """Return the fabric whose folder is called `group`; its spec mostly has the same name."""
+    names = sim.specs.fabric_names()
+    for name in (*(name for name in names if name == group), *names):
         try:
             spec = sim.specs.fabric(name)
         except SpecError:
@@ -197,5 +199,6 @@ def _drop_lu_gp(sim: Simulation, path: str) -> None:
     """The storage objects of a group that goes are in the default group from then on."""
     from lioshell.kernel.sim.rules_device import join_lu_group
 
-    for member in sim.tree.text(f"{path}/members").splitlines():
+    for member in members.all_members(sim, path):
         join_lu_group(sim, f"core/{member}", DEFAULT_LU_GROUP.rpartition("/")[2])
+    members.forget(sim, path)

@@ -12,6 +12,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from lioshell.kernel.sim import members
 from lioshell.kernel.sim.rules_alua import alua_group
 from lioshell.kernel.sim.rules_attrib import attrib_group
 from lioshell.kernel.sim.rules_backstores import backstore_for, backstore_of
@@ -99,8 +100,7 @@ def join_lu_group(sim: Simulation, device: str, name: str) -> None:
     """Put a storage object into a LU group, and out of the one in which it was."""
     leave_lu_group(sim, device)
     group = f"{_LU_GPS}/{name}"
-    members = sim.tree.text(f"{group}/members")
-    sim.tree.put(f"{group}/members", f"{members}{device.removeprefix('core/')}\n")
+    members.add_member(sim, group, device.removeprefix("core/"))
     number = sim.tree.value(f"{group}/lu_gp_id")
     sim.tree.put(f"{device}/alua_lu_gp", f"LU Group Alias: {name}\nLU Group ID: {number}\n")
 
@@ -109,10 +109,7 @@ def leave_lu_group(sim: Simulation, device: str) -> None:
     """Take a storage object out of its LU group."""
     name = _lu_group_of(sim, device)
     if name is not None:
-        members = f"{_LU_GPS}/{name}/members"
-        line = f"{device.removeprefix('core/')}\n"
-        lines = sim.tree.text(members).splitlines(keepends=True)
-        sim.tree.put(members, "".join(other for other in lines if other != line))
+        members.remove_member(sim, f"{_LU_GPS}/{name}", device.removeprefix("core/"))
         sim.tree.put(f"{device}/alua_lu_gp", "")
 
 

@@ -13,11 +13,16 @@ from typing import TYPE_CHECKING
 
 from lioshell.kernel.sim import rules_iscsi_sessions as sessions
 from lioshell.kernel.sim.rules_fabric import FabricRules, number_acl
-from lioshell.kernel.sim.rules_iscsi_portals import check_portal, portal_attributes
+from lioshell.kernel.sim.rules_iscsi_portals import (
+    check_portal,
+    listens,
+    listens_no_more,
+    portal_attributes,
+)
 from lioshell.kernel.sim.rules_iscsi_statistics import (
     acl_statistics,
-    free_number,
     number_target,
+    release_number,
     show_portals,
     target_number,
     target_statistics,
@@ -92,16 +97,19 @@ class IscsiRules(FabricRules):
     def make_target(self, sim: Simulation, folder: str, name: str) -> Made:
         if len(os.fsencode(name)) > _NAME_MAX:
             raise Refused(errno.EINVAL)
-        return number_target(sim, folder)
+        del folder
+        return number_target(sim)
 
     def drop_target(self, sim: Simulation, target: str) -> None:
-        free_number(sim, target)
+        release_number(sim, target)
 
     def portal_made(self, sim: Simulation, portal: str) -> None:
         show_portals(sim, portal, 1)
+        listens(sim, portal)
 
     def portal_dropped(self, sim: Simulation, portal: str) -> None:
         show_portals(sim, portal, -1)
+        listens_no_more(sim, portal)
 
     def make_tpg(self, sim: Simulation, folder: str, name: str) -> Made:
         # The kernel looks for "tpgt_" anywhere in the name.

@@ -13,6 +13,7 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING
 
+from lioshell.kernel.sim.portal_index import PortalIndex
 from lioshell.kernel.sim.schema import READ_WRITE, Attribute, Made
 from lioshell.kernel.sim.values import Refused, unsigned
 
@@ -34,20 +35,44 @@ def portal_attributes() -> dict[str, Attribute]:
 def check_portal(sim: Simulation, folder: str, name: str) -> Made:
     """Check a portal that is to be made in `folder`; every reason of the kernel's is EINVAL."""
     address, port = _parse_portal(name)
-    own_target = folder.split("/")[1]
-    clash = False
-    for target, other, other_port in _portals(sim, folder.split("/", maxsplit=1)[0]):
-        if other_port != port:
-            continue
-        if _same_portal(address, other):
-            if target == own_target:
-                raise Refused(errno.EINVAL)
-            # Another target listens there: the kernel shares its socket.
-            return Made()
-        clash = clash or _overlap(address, other)
-    if clash:
+    fabric, own_target = folder.split("/")[:2]
+    index = _index(sim, fabric)
+    there = [ipaddress.ip_address(text) for text in index.addresses(port)]
+    same = [other for other in there if _same_portal(address, other)]
+    if any(index.has(own_target, str(other), port) for other in same):
+        raise Refused(errno.EINVAL)
+    # Where another target listens already, the kernel shares its socket.
+    if not same and any(_overlap(address, other) for other in there):
         raise Refused(errno.EINVAL)
     return Made()
+
+
+def listens(sim: Simulation, portal: str) -> None:
+    """Remember that a target listens on a portal."""
+    fabric, target, name = _parts(portal)
+    address, port = _parse_portal(name)
+    _index(sim, fabric).add(target, str(address), port)
+
+
+def listens_no_more(sim: Simulation, portal: str) -> None:
+    """Forget a portal that goes."""
+    fabric, target, name = _parts(portal)
+    address, port = _parse_portal(name)
+    _index(sim, fabric).remove(target, str(address), port)
+
+
+def _parts(portal: str) -> tuple[str, str, str]:
+    fabric, target, _tpg, _np, name = portal.split("/")
+    return fabric, target, name
+
+
+def _index(sim: Simulation, fabric: str) -> PortalIndex:
+    index = PortalIndex(sim.root)
+    if not index.exists:
+        index.rebuild(
+            (target, str(address), port) for target, address, port in _portals(sim, fabric)
+        )
+    return index
 
 
 def _parse_portal(name: str) -> tuple[_Address, int]:

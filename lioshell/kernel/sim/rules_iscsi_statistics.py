@@ -6,8 +6,11 @@ drivers/target/iscsi/iscsi_target_stat.c, iscsi_target.c (iscsit_add_tiqn: the l
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from lioshell.kernel.sim.numbers import free_number
 from lioshell.kernel.sim.schema import READ_ONLY, Attribute, Group, Made, read_only
 
 if TYPE_CHECKING:
@@ -79,21 +82,24 @@ def acl_statistics() -> Group:
     return Group(groups={"iscsi_sess_stats": Group(files)})
 
 
-def number_target(sim: Simulation, fabric: str) -> Made:
+def number_target(sim: Simulation) -> Made:
     """Return what a new target shows of its number."""
-    state = sim.tree.state(fabric)
-    free = sorted(state.get("free", ()))
-    number = int(free.pop(0) if free else state.get("targets", 0))
-    sim.tree.change_state(fabric, free=free, targets=max(int(state.get("targets", 0)), number + 1))
+    folder = _numbers(sim)
+    os.makedirs(folder, exist_ok=True)
+    number = free_number(lambda n: os.path.isdir(f"{folder}/{n}"))
+    os.mkdir(f"{folder}/{number}")
     texts = {f"fabric_statistics/{group}/inst": f"{number}\n" for group in _NUMBERED}
     return Made(texts=texts, state={"index": number})
 
 
-def free_number(sim: Simulation, target: str) -> None:
+def release_number(sim: Simulation, target: str) -> None:
     """Give the number of a target that goes back."""
-    fabric = target.partition("/")[0]
-    free = [*sim.tree.state(fabric).get("free", ()), int(sim.tree.state(target).get("index", 0))]
-    sim.tree.change_state(fabric, free=free)
+    with suppress(FileNotFoundError):
+        os.rmdir(f"{_numbers(sim)}/{target_number(sim, target)}")
+
+
+def _numbers(sim: Simulation) -> str:
+    return f"{sim.root}/numbers/iscsi"
 
 
 def target_number(sim: Simulation, path: str) -> int:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import shutil
 
+from lioshell.kernel.sim.numbers import free_number
+
 
 class ScsiHosts:
     """The SCSI layer of a simulated machine, as far as loopback changes it."""
@@ -24,14 +26,9 @@ class ScsiHosts:
     def add_host(self) -> int:
         """Make a host with the lowest number that is free, and return the number."""
         os.makedirs(self._hosts, exist_ok=True)
-        number = 0
-        while True:
-            try:
-                os.mkdir(f"{self._hosts}/host{number}")
-            except FileExistsError:
-                number += 1
-                continue
-            return number
+        number = free_number(lambda n: os.path.lexists(f"{self._hosts}/host{n}"))
+        os.mkdir(f"{self._hosts}/host{number}")
+        return number
 
     def remove_host(self, number: int) -> None:
         """Remove a host; without effect where it is gone."""
@@ -39,7 +36,7 @@ class ScsiHosts:
 
     def attach(self, address: str, backing: str) -> None:
         """Find a disk at an address ("1:0:1:0"), which `backing` holds ("" for no file)."""
-        name = self._free_name()
+        name = _name(free_number(lambda n: self._is_taken(_name(n))))
         os.makedirs(f"{self._devices}/{address}/block/{name}", exist_ok=True)
         os.makedirs(self._blocks, exist_ok=True)
         device = f"{self._devices}/{address}"
@@ -57,18 +54,6 @@ class ScsiHosts:
                 if os.path.islink(link):
                     os.unlink(link)
         shutil.rmtree(device, ignore_errors=True)
-
-    def _free_name(self) -> str:
-        """Return a name that no disk has; it is found in few looks however many there are."""
-        step, last = 1, 0
-        while self._is_taken(_name(last + step)):
-            last += step
-            step *= 2
-        while step > 1:
-            step //= 2
-            if self._is_taken(_name(last + step)):
-                last += step
-        return _name(last + 1) if self._is_taken(_name(last)) else _name(last)
 
     def _is_taken(self, name: str) -> bool:
         return os.path.lexists(f"{self._dev}/{name}") or os.path.lexists(f"{self._blocks}/{name}")
