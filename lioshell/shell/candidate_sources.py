@@ -14,6 +14,7 @@ from lioshell.model.sizes import format_size
 from lioshell.shell.candidates import Candidate
 from lioshell.shell.nodes.acls import AclsNode, NodeAclNode
 from lioshell.shell.nodes.backstores import BlockNode, PscsiNode
+from lioshell.shell.nodes.fabric import FabricNode
 from lioshell.shell.nodes.luns import LunsNode
 from lioshell.shell.nodes.portals import PortalsNode
 
@@ -69,6 +70,14 @@ def _free(used: list[int]) -> Iterator[Candidate]:
         yield Candidate(str(behind), "behind all others")
 
 
+def _ports(node: FabricNode) -> Iterator[Candidate]:
+    """Yield the ports of this machine that are no target yet."""
+    used = set(node.fabric.targets())
+    for wwn in node.fabric.ports():
+        if wwn not in used:
+            yield Candidate(wwn, "a port of this machine")
+
+
 def _initiators(node: AclsNode) -> Iterator[Candidate]:
     """Yield the initiators that have an ACL, or a session without one, at other TPGs."""
     here = node.tpg
@@ -111,5 +120,6 @@ _SOURCES: tuple[tuple[type[Node], str, str, Callable[[Any], Iterator[Candidate]]
     (LunsNode, "create", "lun", _free_luns),
     (NodeAclNode, "create", "mapped_lun", _free_mapped_luns),
     (AclsNode, "create", "wwn", _initiators),
+    (FabricNode, "create", "wwn", _ports),
 )
 """Kind of node, command and parameter, and where its values are found."""

@@ -68,6 +68,8 @@ class FabricNode(ShellNode):
     def summary(self) -> tuple[str, bool | None]:
         """Count the targets; tell of discovery authentication."""
         count = f"Targets: {len(self.fabric.targets())}"
+        if not self.fabric.is_listed:
+            return (f"no port on this machine, {count}", None)
         if self.fabric.enforces_discovery_auth:
             return (f"discovery auth, {count}", True)
         return (count, None)
@@ -151,6 +153,7 @@ class FabricNode(ShellNode):
                 "Fabric module name": self.spec.name,
                 "ConfigFS path": f"{self.lio.configfs.location}/{self.spec.group}",
                 "Allowed WWN types": ", ".join(self.spec.wwn_types),
+                "Fabric module specfile": self.lio.specs.path("fabric", self.spec.name),
                 "Fabric module features": ", ".join(sorted(self.spec.features)),
                 "Corresponding kernel module": self.spec.module,
                 "Help": self.spec.help,

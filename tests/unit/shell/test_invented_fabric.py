@@ -32,6 +32,12 @@ ATTRIBUTES = """
 ACL_ATTRIBUTES = """
   acl_attribute:
     patience: {type: int, default: 5, minimum: 1, help: "Seconds to wait"}"""
+OWN_FILES = """
+  tpg:
+    colour: {type: enum, default: red, values: [red, green], help: "Of the light"}
+    weather: {type: string, default: fair, saved: false, help: "A state, no setting"}
+  acl:
+    nickname: {type: string, default: "", help: "What it is called"}"""
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ INVENTED = {
     ),
     "port-with-colons": Invented(
         "wwn_types: [naa]\nwwn_form: colons\nfeatures: [luns, acls, enable]\n"
-        f"attributes:{ATTRIBUTES}{ACL_ATTRIBUTES}\n",
+        f"attributes:{ATTRIBUTES}{ACL_ATTRIBUTES}{OWN_FILES}\n",
         *("naa.5001405a1b2c3d4e", "naa.5001405000000001", "50:01:40:5a:1b:2c:3d:4e"),
     ),
     "wire-that-needs-luns": Invented(
@@ -134,6 +140,10 @@ def build(shell: Shell, invented: Invented) -> str:
     if "spin" in invented.text:
         shell.run(f"{tpg} set attribute spin=down level=3 quiet=0")
         shell.run(f"{tpg} set parameter Observer=cat")
+    if OWN_FILES in invented.text:
+        folder = f"demo/{invented.folder}/tpgt_1"
+        shell.lio.configfs.write(f"{folder}/colour", "green")
+        shell.lio.configfs.write(f"{folder}/acls/50:01:40:50:00:00:00:01/nickname", "bob")
     if invented.has("tpg_auth"):
         shell.run(f"{tpg} set auth userid=all password=otherword")
     if invented.has("discovery_auth"):
@@ -186,6 +196,9 @@ def test_create_save_clear_restore_delete(demo, invented):
     (target,) = saved["targets"]
     assert (target["fabric"], target["wwn"]) == ("demo", invented.wwn)
     assert len(target["tpgs"][0]["luns"]) == 2
+    if OWN_FILES in invented.text:
+        assert target["tpgs"][0]["files"] == {"colour": "green"}
+        assert target["tpgs"][0]["node_acls"][0]["files"] == {"nickname": "bob"}
 
     empty = demo.folder / "empty.json"
     empty.write_text('{"storage_objects": [], "fabric_modules": [], "targets": []}')
