@@ -137,6 +137,11 @@ def _run(options: Options, env: Environment, out: Output) -> int:
         return _run_lines(session, options, env, out)
     finally:
         session.hosting.close()
+        if env.interactive:
+            import signal
+
+            # All is done: a late Ctrl-C would only make a failure of the interpreter's own end.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def open_kernel(options: Options, specs: Specs) -> Kernel:

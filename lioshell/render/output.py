@@ -122,7 +122,7 @@ class Output:
     def fields(self, fields: dict[str, Any], *, title: str = "") -> None:
         """Show names and values: one `name: value` a line."""
         if self.form != "text":
-            self._result = fields
+            self._result = _by_key(fields)
             return
         if title:
             self._show([Span(title, "heading")])
@@ -143,7 +143,8 @@ class Output:
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Show rows below column names."""
         if self.form != "text":
-            self._result = [dict(zip(columns, row, strict=True)) for row in rows]
+            keys = [_key(name) for name in columns]
+            self._result = [dict(zip(keys, row, strict=True)) for row in rows]
             return
         for spans in layout.columns(columns, rows, self._fold_width):
             self._show(spans)
@@ -261,6 +262,17 @@ def _safe(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _key(title: str) -> str:
+    """Return a title as programs want it: WHAT IT DOES is what_it_does."""
+    return title.lower().replace(" ", "_")
+
+
+def _by_key(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return fields by keys: where they have titles, and not the names of something, by these."""
+    are_titles = all(name[:1].isupper() for name in fields) and any(" " in name for name in fields)
+    return {_key(name): value for name, value in fields.items()} if are_titles else fields
 
 
 def _plain(value: object) -> str:

@@ -141,7 +141,8 @@ class ShellNode(Node):
             status
         """
         summary, healthy = self.summary()
-        self.out.fields({"path": self.path, "status": summary, "healthy": healthy})
+        fields = {"path": self.path, "status": summary, "healthy": healthy}
+        self.out.fields({**fields, "state": self.state} if self.state else fields)
 
     def ui_command_watch(self, interval_s: str, command: str) -> None:
         """Repeat COMMAND every INTERVAL_S seconds on a cleared screen, until Ctrl-C.

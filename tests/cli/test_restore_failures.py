@@ -107,7 +107,7 @@ def test_to_forget_what_failed_is_a_command_of_its_own(cli, saved, tmp_path):
     (tmp_path / "f0.img").unlink()
     restore(cli, saved)
     listed = cli("-o", "json", "unrestored").json["result"]
-    assert listed[0]["PATH"] == "/backstores/fileio/f0"
+    assert listed[0]["path"] == "/backstores/fileio/f0"
     assert cli("unrestored", "forget", "/backstores/fileio/nothing").code == 3
     assert cli("unrestored", "forget").code == 2
 

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lioshell.errors import HostError, KernelError
 from lioshell.lio.backstores import has_groups
 from lioshell.lio.groups import ParameterGroup
 from lioshell.model.sizes import format_size
 from lioshell.shell.common_commands import ShellNode
+from lioshell.specs import Parameter
 
 if TYPE_CHECKING:
     from lioshell.lio.backstores import StorageObject
@@ -27,6 +28,12 @@ _GONE = {
 
 class StorageObjectNode(ShellNode):
     """A storage object in the tree."""
+
+    command_parameters: ClassVar[dict[str, tuple[Parameter, ...]]] = {
+        "saveconfig": (
+            Parameter("savefile", "path", "The file; that of the boot, when not given"),
+        ),
+    }
 
     def __init__(self, parent: Node, session: Session, storage_object: StorageObject) -> None:
         super().__init__(storage_object.name, parent, session)

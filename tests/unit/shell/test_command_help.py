@@ -94,5 +94,5 @@ def test_one_example_is_told_again_with_its_path(shared):
 
 
 def test_help_in_json(json_shell):
-    assert '"COMMAND": "ls"' in json_shell.run("help")
+    assert '"command": "ls", "what_it_does": ' in json_shell.run("help")
     assert '"result": "ls [path] [depth]\\n' in json_shell.run("help ls")
