@@ -21,7 +21,7 @@ from lioshell.runner.handlers import registry
 from lioshell.runner.scsi.unit import Identity
 
 _SIZE_BYTES = 16 << 20
-_ROUNDS = 7
+_ROUNDS = 40
 
 
 def main(commands: int) -> None:
@@ -75,4 +75,4 @@ def _measure(
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if sys.argv[1:] else 2000)
+    main(int(sys.argv[1]) if sys.argv[1:] else 256)

@@ -170,12 +170,14 @@ class ServedDevice:
         slow_s = statistics.slow_s
         pop = ring.pop
         complete = ring.complete
-        execute = self._unit.execute
         clock = time.monotonic
-        done = self._answer_finished()
+        jobs = self._jobs
+        done = 0 if jobs is None or not jobs.finished else self._answer_finished(jobs)
         self._begun = begun = now = clock()
         stale = now - self.not_before > _OLD_S and self._is_stale(now)
-        before = ring.backlog_bytes
+        execute = _busy if stale else self._unit.execute
+        enough = begun + min(BUDGET_S, slow_s)
+        cursor = ring.cursor
         popped = None
         left = budget
         try:
@@ -187,7 +189,7 @@ class ServedDevice:
                 self._current = command
                 left -= 1
                 try:
-                    answer = BUSY if stale else execute(command)
+                    answer = execute(command)
                     if answer is not GOOD and isinstance(answer, Deferred):
                         done += self._defer(cmd_id, command, answer)
                     else:
@@ -204,13 +206,14 @@ class ServedDevice:
                     done += 1
                     self._failed(command.cdb, error)
                 last, now = now, clock()
-                if now - last > slow_s:
-                    self._slow(command.cdb, now - last)
-                if now - begun > BUDGET_S:
+                if now > enough:
+                    if now - last > slow_s:
+                        self._slow(command.cdb, now - last)
                     break
         finally:
             self._current = None
-            done += self._abort(ring.take_aborted())
+            if ring.aborted:
+                done += self._abort(ring.take_aborted())
             if done:
                 statistics.commands += done
                 self._handle.notify()
@@ -218,7 +221,7 @@ class ServedDevice:
             self._mark_bytes = 0
             self._mark_time = now
             return False
-        self._move_mark(before, now)
+        self._move_mark(ring.distance(cursor, ring.cursor), now)
         return True
 
     def drain_all(self, limit: int = 65536) -> None:
@@ -240,11 +243,8 @@ class ServedDevice:
         jobs.put(Job(cmd_id, command, deferred, self.not_before))
         return 0
 
-    def _answer_finished(self) -> int:
+    def _answer_finished(self, jobs: Jobs) -> int:
         """Answer the commands that were finished beside the loop and return how many they were."""
-        jobs = self._jobs
-        if jobs is None:
-            return 0
         done = 0
         while (job := jobs.take_finished()) is not None:
             self._answer(job, job.response)
@@ -309,18 +309,17 @@ class ServedDevice:
             )
         return stale
 
-    def _move_mark(self, before: int, now: float) -> None:
+    def _move_mark(self, popped_bytes: int, now: float) -> None:
         """Learn how old the next command may be, where the ring was not emptied.
 
         What was in the ring at the mark's time is `_mark_bytes` from here; once that is popped, the
         rest came later.
         """
-        left = self._ring.backlog_bytes
-        self._mark_bytes -= max(0, before - left)
+        self._mark_bytes -= popped_bytes
         if self._mark_bytes <= 0:
             self.not_before = max(self.not_before, self._mark_time)
             self._mark_time = now
-            self._mark_bytes = left
+            self._mark_bytes = self._ring.filled_bytes(self._ring.cursor)
 
     def _slow(self, cdb: bytes, took_s: float, inline: bool = True) -> None:
         self.statistics.note_slow(cdb, took_s)
@@ -379,6 +378,10 @@ class ServedDevice:
         for problem in problems:
             self._report(f"{self.device.configfs_path}: {problem}")
         return True
+
+
+def _busy(_command: Command) -> Response:
+    return BUSY
 
 
 def _forget(command: Command, error: BaseException) -> None:

@@ -72,9 +72,9 @@ class Jobs:
     __slots__ = (
         "_expired",
         "_failed",
-        "_finished",
         "_runner",
         "_wake",
+        "finished",
         "in_flight",
         "limit",
         "waiting",
@@ -94,7 +94,8 @@ class Jobs:
         self._wake = wake
         self._expired = expired
         self._failed = failed
-        self._finished: deque[Job] = deque()
+        self.finished: deque[Job] = deque()
+        """What `take_finished` has not returned yet."""
         self.waiting: deque[Job] = deque()
         self.in_flight: dict[int, Job] = {}
         """Every job that was put and not taken back as finished, by cmd_id."""
@@ -174,7 +175,7 @@ class Jobs:
 
     def _finish(self, job: Job) -> None:
         job.deferred = None
-        self._finished.append(job)
+        self.finished.append(job)
         self._wake()
 
     def take_finished(self) -> Job | None:
@@ -182,8 +183,8 @@ class Jobs:
 
         A job that an engine finishes a second time is given only once.
         """
-        while self._finished:
-            job = self._finished.popleft()
+        while self.finished:
+            job = self.finished.popleft()
             if self.in_flight.get(job.cmd_id) is job:
                 del self.in_flight[job.cmd_id]
                 self.working -= job.on_worker

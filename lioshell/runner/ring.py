@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from lioshell.errors import RunnerError
 from lioshell.runner import abi
-from lioshell.runner.command import Command
+from lioshell.runner.command import GOOD, Command
 
 if TYPE_CHECKING:
     import mmap
@@ -61,7 +61,6 @@ class Ring:
     """
 
     __slots__ = (
-        "_aborted",
         "_bytes",
         "_cursor",
         "_data_offset",
@@ -75,6 +74,7 @@ class Ring:
         "_ring_size",
         "_slots",
         "_words",
+        "aborted",
         "out_of_order",
     )
 
@@ -89,7 +89,8 @@ class Ring:
         self._has_keep_buf = bool(mailbox.flags & abi.CAP_KEEP_BUF)
         self.out_of_order = bool(mailbox.flags & abi.CAP_OOOC)
         """Whether commands may be completed in another order than they came in."""
-        self._aborted: list[int] = []
+        self.aborted: list[int] = []
+        """Ids that task management notices have named; see `take_aborted`."""
         self._bytes = memoryview(region)
         # Only mailbox and ring: a store through these views cannot reach the data area, and their
         # length is a multiple of 8 whatever the length of the region.
@@ -116,9 +117,17 @@ class Ring:
         return self._words[abi.MAILBOX_HEAD_WORD] == self._cursor
 
     @property
-    def backlog_bytes(self) -> int:
-        """How much of the ring the kernel has filled and `pop` has not taken."""
-        return (self._words[abi.MAILBOX_HEAD_WORD] - self._cursor) % self._ring_size
+    def cursor(self) -> int:
+        """Up to where commands were popped, in bytes from the start of the ring."""
+        return self._cursor
+
+    def filled_bytes(self, position: int) -> int:
+        """Return how much of the ring lies from a position to the kernel's head."""
+        return (self._words[abi.MAILBOX_HEAD_WORD] - position) % self._ring_size
+
+    def distance(self, start: int, end: int) -> int:
+        """Return how many bytes lie from one position to another."""
+        return (end - start) % self._ring_size
 
     @property
     def was_reset(self) -> bool:
@@ -138,7 +147,7 @@ class Ring:
     def start_over(self) -> None:
         """Forget what was in flight, after a reset."""
         self._slots.clear()
-        self._aborted.clear()
+        self.aborted.clear()
         self._cursor = self._words[_TAIL]
 
     def take_aborted(self) -> list[int]:
@@ -146,9 +155,9 @@ class Ring:
 
         Their initiators wait no more; each is to be completed all the same.
         """
-        aborted = self._aborted
+        aborted = self.aborted
         if aborted:
-            self._aborted = []
+            self.aborted = []
         return aborted
 
     def pop(self) -> tuple[int, Command] | None:
@@ -215,7 +224,7 @@ class Ring:
                 f"The ring is broken: {count} command ids in a TMR entry of {length} bytes"
             )
         first = start + abi.TMR_IDS
-        self._aborted += self._bytes[first : first + 2 * count].cast("H").tolist()
+        self.aborted += self._bytes[first : first + 2 * count].cast("H").tolist()
 
     def _parse(self, start: int, length: int) -> tuple[int, Command]:
         """Copy id, CDB and iovs of the command entry at `start` (offset in the region), checked.
@@ -277,14 +286,15 @@ class Ring:
         that is no response) leaves the ring as it was, so that the command can be completed again.
         Raises IndexError when no command is in flight.
         """
-        position = self._slots[0]
+        slots = self._slots
+        position = slots[0]
         words = self._words
         word = (self._ring_offset + position) >> 2
-        status, sense, read_len = response
         flags = 0
-        if status == 0 and read_len is None:
+        if response is GOOD:
             words[word + 2] = 0
         else:
+            status, sense, read_len = response
             flags = self._write_response(word, command, status, sense, read_len)
         if keep_buffers:
             if not self._has_keep_buf:
@@ -293,9 +303,11 @@ class Ring:
         # One store for id, kflags and uflags. The entry that takes the response is the oldest one,
         # whichever command it came with: that is how commands are completed out of order.
         words[word + 1] = _header(cmd_id, flags) if flags else cmd_id << _ID_SHIFT
-        slots = self._slots
         slots.popleft()
-        self._move_tail(slots[0] if slots else self._cursor)
+        if self._fence is not None:
+            self._order_memory()
+        # As in _move_tail, without the call: this is done for every command.
+        words[_TAIL] = slots[0] if slots else self._cursor
 
     def _write_response(
         self, word: int, command: Command, status: int, sense: bytes, read_len: int | None

@@ -30,6 +30,11 @@ _INLINE_BYTES = 128 * 1024
 _INLINE_BUFFERS = 64
 
 
+def _small_sum(buffers: list[memoryview]) -> int:
+    """Return the bytes in several buffers, or more than is moved at once where they are many."""
+    return sum(map(len, buffers)) if len(buffers) <= _INLINE_BUFFERS else _INLINE_BYTES + 1
+
+
 _SYNC = ";sync"
 
 
@@ -64,7 +69,9 @@ class FileHandler(Handler):
         self._write_cache = write_cache
         # Until when writes are the workers', time.monotonic(); 0.0: they are not.
         self._busy_until = 0.0
-        self._reads_ahead = True
+        # How many bytes are moved in the loop's thread; -1: none.
+        self._read_at_once = _INLINE_BYTES
+        self._write_at_once = _INLINE_BYTES if write_cache else -1
         self._read_flags = os.RWF_NOWAIT
         self._can_copy = True
         self._can_discard = not read_only and self._probe_discard()
@@ -174,10 +181,8 @@ class FileHandler(Handler):
 
     def try_read(self, buffers: list[memoryview], offset_bytes: int) -> bool:
         """Read what the page cache holds; False: it holds not all of it. Raises OSError."""
-        if not self._reads_ahead or len(buffers) > _INLINE_BUFFERS:
-            return False
-        size = len(buffers[0]) if len(buffers) == 1 else sum(map(len, buffers))
-        if size > _INLINE_BYTES:
+        size = len(buffers[0]) if len(buffers) == 1 else _small_sum(buffers)
+        if size > self._read_at_once:
             return False
         try:
             return os.preadv(self._fd, buffers, offset_bytes, self._read_flags) == size
@@ -188,21 +193,20 @@ class FileHandler(Handler):
                 # tmpfs has no such flag, and never waits; of another file system without it
                 # (a network's) nobody knows, so its reads are the workers'.
                 self._read_flags = 0
-                self._reads_ahead = backing_file.lies_in_memory(self._fd)
+                if not backing_file.lies_in_memory(self._fd):
+                    self._read_at_once = -1
                 return False
             raise TransferError(error, 0) from error
 
     def try_write(self, buffers: list[memoryview], offset_bytes: int) -> bool:
         """Write into the page cache, which waits only where it is full. Raises OSError."""
-        if not self._write_cache or len(buffers) > _INLINE_BUFFERS:
-            return False
-        if self._busy_until:
-            if time.monotonic() < self._busy_until:
+        size = len(buffers[0]) if len(buffers) == 1 else _small_sum(buffers)
+        if size > self._write_at_once:
+            if not self._busy_until or time.monotonic() < self._busy_until:
                 return False
             self._busy_until = 0.0
-        size = len(buffers[0]) if len(buffers) == 1 else sum(map(len, buffers))
-        if size > _INLINE_BYTES:
-            return False
+            self._write_at_once = _INLINE_BYTES
+            return self.try_write(buffers, offset_bytes)
         try:
             return os.pwritev(self._fd, buffers, offset_bytes) == size
         except OSError as error:
@@ -210,7 +214,9 @@ class FileHandler(Handler):
 
     def waited(self, seconds: float) -> None:
         """Leave writes to the workers for a while: the page cache is full, or its disk is slow."""
-        self._busy_until = time.monotonic() + min(10.0, 1.0 + 10 * seconds)
+        if self._write_cache:
+            self._busy_until = time.monotonic() + min(10.0, 1.0 + 10 * seconds)
+            self._write_at_once = -1
 
     def _write_durably(self, buffers: list[memoryview], offset_bytes: int) -> None:
         self._raise_if_lost()
