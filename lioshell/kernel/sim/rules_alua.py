@@ -10,6 +10,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
+from lioshell.kernel.sim import alua_metadata
 from lioshell.kernel.sim.schema import READ_ONLY, READ_WRITE, Attribute, Group, Made
 from lioshell.kernel.sim.values import Refused, unsigned
 
@@ -111,6 +112,7 @@ def _store_state(write: Write) -> str:
     if tree.value(write.path) != str(number):
         tree.put(f"{write.folder}/alua_access_status", f"{_STATUSES[2]}\n")
         tree.put(write.path, f"{number}\n")
+        alua_metadata.keep_group(write.sim, write.folder, status=2)
         show_luns(write.sim, write.folder)
     return f"{number}\n"
 

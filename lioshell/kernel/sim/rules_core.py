@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from lioshell.errors import SpecError
 from lioshell.kernel.sim import members
+from lioshell.kernel.sim.alua_metadata import DEFAULT_DBROOT
 from lioshell.kernel.sim.schema import READ_WRITE, Attribute, Group, Made, read_only
 from lioshell.kernel.sim.values import Refused, unsigned
 
@@ -36,7 +37,7 @@ def root_group(sim: Simulation) -> Group:
     return Group(
         attributes={
             "version": read_only(f"{version} on simulated"),
-            "dbroot": Attribute("/var/target\n", READ_WRITE, _store_dbroot),
+            "dbroot": Attribute(f"{DEFAULT_DBROOT}\n", READ_WRITE, _store_dbroot),
         },
         groups={"core": _core_group(sim)},
         make=_make_fabric,

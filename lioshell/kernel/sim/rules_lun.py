@@ -11,7 +11,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from lioshell.kernel.sim import rules_alua, rules_statistics
+from lioshell.kernel.sim import alua_metadata, rules_alua, rules_statistics
 from lioshell.kernel.sim.rules_device import is_enabled, show_info
 from lioshell.kernel.sim.schema import READ_WRITE, Attribute, Group, Made
 from lioshell.kernel.sim.values import Refused, unsigned
@@ -144,6 +144,7 @@ def _store_lun_alua(write: Write) -> str:
     if offline:
         # core_alua_set_tg_pt_secondary_state: the change itself is an implicit one.
         sim.tree.put(f"{lun}/alua_tg_pt_status", "2\n")
+        alua_metadata.keep_lun(sim, lun)
     if group is not None:
         rules_alua.show_luns(sim, group)
     return f"{number}\n"
