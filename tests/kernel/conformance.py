@@ -27,6 +27,7 @@ _ATTRIBUTES: Final = (
     "generate_node_acls=1 demo_mode_write_protect=0 authentication=0 cache_dynamic_acls=1"
 )
 
+_LISTED = re.compile(r"^\s*ALL\.(\w+)\s*$", re.MULTILINE)
 _SUITE = re.compile(r"^Suite: (\S+)")
 _TEST = re.compile(r"^  Test: (\S+) \.\.\.(.*)")
 _RESULT = re.compile(r"^(passed|FAILED)")
@@ -65,6 +66,18 @@ class Outcome(NamedTuple):
     def skips(self) -> int:
         """The number of skips that were printed: a test may print several."""
         return sum(len(result.skips) for result in self.results)
+
+
+def suites(guest: Guest) -> list[str]:
+    """List the patterns of all suites."""
+    listed = guest.run("iscsi-test-cu -l 2>&1", check=True).stdout
+    return [f"ALL.{name}" for name in dict.fromkeys(_LISTED.findall(listed))]
+
+
+def together(outcomes: list[Outcome]) -> Outcome:
+    """Return the outcome of several runs as that of one."""
+    results = tuple(result for outcome in outcomes for result in outcome.results)
+    return Outcome(results, sum(outcome.seconds for outcome in outcomes))
 
 
 def run_tests(guest: Guest, pattern: str = "ALL") -> Outcome:
@@ -113,7 +126,10 @@ def lun(guest: Guest, backstore: str, *, served: bool = False) -> Iterator[None]
 
     With `served` a service runs already.
     """
-    guest.run(f"mkdir -p {FOLDER} /etc/target/pr; mount -t tmpfs tmpfs {FOLDER}", check=True)
+    guest.run(
+        f"mkdir -p {FOLDER} /etc/target/pr /var/target/pr; mount -t tmpfs tmpfs {FOLDER}",
+        check=True,
+    )
     service = start_service(guest) if backstore == USER_FILE and not served else None
     image = f"{FOLDER}/disk.img"
     lines = [
