@@ -53,6 +53,7 @@ def main(argv: Sequence[str] | None = None, env: Environment | None = None) -> i
                     form=found.output,
                     color=env.wants_color(found.color, env.stdout),
                     color_errors=env.wants_color(found.color, env.stderr),
+                    color_is_fixed=found.color == "always",
                     quiet=found.quiet,
                     verbose=found.verbose,
                 )
@@ -279,6 +280,8 @@ def _run_script(
         try:
             if not session.run_line(line.rstrip("\n")):
                 break
+            # A program that types line by line waits for the answer to each.
+            session.env.stdout.flush()
         except LioshellError as error:
             if out.verbose:
                 _traceback(session.env)

@@ -39,11 +39,12 @@ class Output:
         color_errors: bool | None = None,
         quiet: bool = False,
         verbose: bool = False,
+        color_is_fixed: bool = False,
     ) -> None:
         """Write to the streams of `env`.
 
         `color_errors` is about stderr; by default it has colour where stdout has and it is a
-        terminal too.
+        terminal too. `color_is_fixed`: no preference turns colours off.
         """
         self._env = env
         self.default_form = self.form = form
@@ -51,12 +52,21 @@ class Output:
         self.color_errors = color and _is_terminal(env.stderr)
         if color_errors is not None:
             self.color_errors = color_errors
+        self._colors = (self.color, self.color_errors)
+        self._color_is_fixed = color_is_fixed
+        self._says = self._notes = True
         self.quiet = quiet
         self.verbose = verbose
         self._messages: list[str] = []
         self._result: object = None
         self._many: dict[str, object] = {}
         self._held: list[tuple[str, str]] | None = None
+
+    def prefer(self, *, color: bool, says: bool, notes: bool) -> None:
+        """Take what preferences want: colours where there can be some, what is said beside."""
+        shown = color or self._color_is_fixed
+        self.color, self.color_errors = (each and shown for each in self._colors)
+        self._says, self._notes = says, notes
 
     # The answer
 
@@ -91,7 +101,7 @@ class Output:
             self._held.append((text, style))
         elif self.form != "text":
             self._messages.append(text)
-        elif not self.quiet:
+        elif self._says and not self.quiet:
             self._show([Span(text, style)])
 
     def text(self, text: str) -> None:
@@ -171,7 +181,7 @@ class Output:
 
     def note(self, text: str, style: str = "warning") -> None:
         """Tell something beside the answer, on stderr."""
-        if not self.quiet:
+        if self._notes and not self.quiet:
             self._tell([Span(text, style)])
 
     def trace(self, text: str) -> None:

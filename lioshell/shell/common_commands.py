@@ -226,6 +226,7 @@ class ShellNode(Node):
             return
         if group == GLOBAL:
             self.session.prefs.set_all(parameter, keep=not self.lio.dry_run)
+            self.session.prefs.apply(self.out)
             for name in parameter:
                 value = self.session.prefs.shown([name])[name]
                 self.out.say(f"Parameter {name} is now '{value}'.")

@@ -19,6 +19,8 @@ from lioshell.shell.values import boolean, number
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from lioshell.render.output import Output
+
 __all__ = ["PREFERENCES", "Preference", "Preferences"]
 _BOOKMARKS = "bookmarks"
 _LARGEST = 2**31 - 1
@@ -63,6 +65,15 @@ class Preferences:
             self._change(parsed)
         else:
             self._values = {**self._load(), **parsed}
+
+    def apply(self, out: Output) -> None:
+        """Let an output show what these preferences want to see, and no more."""
+        level = self.word("loglevel_console")
+        out.prefer(
+            color=self.flag("color_mode"),
+            says=level in ("debug", "info"),
+            notes=level not in ("error", "critical"),
+        )
 
     def bookmarks(self) -> dict[str, str]:
         """Return the bookmarks: names and paths."""

@@ -16,6 +16,7 @@ from lioshell.errors import (
 )
 from lioshell.shell import grammar, many, paths, suggestions
 from lioshell.shell.bookmarks import Bookmarks
+from lioshell.shell.command_log import CommandLog
 from lioshell.shell.common_commands import EXIT, GLOBAL
 from lioshell.shell.configshell_node import NullLog
 from lioshell.shell.consent import Consent, Unanswered
@@ -24,17 +25,16 @@ from lioshell.shell.nodes.root import RootNode
 from lioshell.shell.preferences import Preferences
 from lioshell.shell.redaction import redacted
 from lioshell.shell.screen import Screen
+from lioshell.shell.user_devices import UserDevices
 from lioshell.shell.visited import Visited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from lioshell.environment import Environment
-    from lioshell.lio.backstores import StorageObject
     from lioshell.lio.impact import Impact
     from lioshell.lio.root import Lio
     from lioshell.render.output import Output
-    from lioshell.runner.handlers.base import Handler
     from lioshell.service.hosting import Hosting
     from lioshell.shell.node import Node
 
@@ -65,7 +65,7 @@ _BEFORE_THE_FIRST_CHANGE = (
 """Errors of what is checked before anything is changed."""
 
 
-class Session:
+class Session(UserDevices):
     """What one run of the shell shares: the configuration, output, preferences, place, runner."""
 
     log = NullLog()
@@ -88,7 +88,9 @@ class Session:
         self.saveconfig_path = saveconfig_path
         self.consent = Consent(assume_yes=assume_yes)
         self.prefs = Preferences(env.state_dir, out.note)
+        self.prefs.apply(out)
         self.bookmarks = Bookmarks(self.prefs)
+        self.command_log = CommandLog(self.prefs, env.clock, out.note)
         self.screen = Screen()
         self.changed = False
         self._lock = lock
@@ -111,6 +113,10 @@ class Session:
 
     def run_words(self, words: list[grammar.Word], line: str) -> bool:
         """Run the words of a line; raises LioshellError."""
+        with self.command_log.noting(line):
+            return self._run_words(words, line)
+
+    def _run_words(self, words: list[grammar.Word], line: str) -> bool:
         self.hosting.refresh()
         self.out.form = self.out.default_form
         self._look_around(words)
@@ -148,6 +154,7 @@ class Session:
         self, nodes: list[Node], command: str, positional: list[str], named: dict[str, str]
     ) -> Any:
         reads = _only_reads(command, positional, named)
+        self.command_log.is_change = not reads
         if reads or self.lio.dry_run:
             paged = contextlib.nullcontext() if command in _NOT_PAGED else self.screen.paged()
             with paged:
@@ -316,52 +323,6 @@ class Session:
     no_such_path = staticmethod(suggestions.no_such_path)
     no_such_command = staticmethod(suggestions.no_such_command)
     no_such_parameter = staticmethod(suggestions.no_such_parameter)
-
-    # Devices of user space
-
-    def handler_names(self) -> list[str]:
-        """Return the subtypes that the embedded runner has handlers for."""
-        from lioshell.runner.handlers import registry
-
-        return list(registry.names())
-
-    def handler(self, subtype: str) -> type[Handler]:
-        """Return a handler class; raises NotFoundError."""
-        from lioshell.runner.handlers import registry
-
-        return registry.find(subtype)
-
-    def devices_changed(self, created: Sequence[str]) -> list[str]:
-        """Have new user: devices served."""
-        return [] if self.lio.dry_run else self.hosting.devices_changed(created)
-
-    def serve(self, path: str) -> str:
-        """Have one user: device served; return what keeps it from being so, or ""."""
-        self.hosting.devices_changed([path])
-        return self.hosting.problem(path)
-
-    def runner_problem(self, storage_object: StorageObject) -> str:
-        """Return what keeps a user: object from being served, "" where it is served."""
-        return self.hosting.problem(storage_object.path)
-
-    def require_served_if_user(self, storage_object: StorageObject) -> None:
-        """Raise NotFoundError for a new LUN of a user: object that nobody serves.
-
-        A LUN is scanned while it is linked: somebody has to answer.
-        """
-        if storage_object.plugin == "user":
-            self.require_served(storage_object)
-
-    def require_served(self, storage_object: StorageObject) -> None:
-        """Raise UsageError where nobody would answer the commands of a new LUN."""
-        problem = "" if self.lio.dry_run else self.runner_problem(storage_object)
-        if problem:
-            raise NotFoundError(
-                f"Nobody serves {storage_object.tree_path} ({problem}): "
-                "a LUN on it would hang whoever opens it",
-                hint="Start the service: lioshell serve",
-                path=storage_object.path,
-            )
 
 
 @contextlib.contextmanager

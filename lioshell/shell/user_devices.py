@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a session does about devices of user space: who has a handler for them, and who serves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lioshell.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lioshell.lio.backstores import StorageObject
+    from lioshell.lio.root import Lio
+    from lioshell.runner.handlers.base import Handler
+    from lioshell.service.hosting import Hosting
+
+
+class UserDevices:
+    """The part of a session that nodes ask about user: objects."""
+
+    lio: Lio
+    hosting: Hosting
+
+    def handler_names(self) -> list[str]:
+        """Return the subtypes that the embedded runner has handlers for."""
+        from lioshell.runner.handlers import registry
+
+        return list(registry.names())
+
+    def handler(self, subtype: str) -> type[Handler]:
+        """Return a handler class; raises NotFoundError."""
+        from lioshell.runner.handlers import registry
+
+        return registry.find(subtype)
+
+    def devices_changed(self, created: Sequence[str]) -> list[str]:
+        """Have new user: devices served."""
+        return [] if self.lio.dry_run else self.hosting.devices_changed(created)
+
+    def serve(self, path: str) -> str:
+        """Have one user: device served; return what keeps it from being so, or ""."""
+        self.hosting.devices_changed([path])
+        return self.hosting.problem(path)
+
+    def runner_problem(self, storage_object: StorageObject) -> str:
+        """Return what keeps a user: object from being served, "" where it is served."""
+        return self.hosting.problem(storage_object.path)
+
+    def require_served_if_user(self, storage_object: StorageObject) -> None:
+        """Raise NotFoundError for a new LUN of a user: object that nobody serves.
+
+        A LUN is scanned while it is linked: somebody has to answer.
+        """
+        if storage_object.plugin == "user":
+            self.require_served(storage_object)
+
+    def require_served(self, storage_object: StorageObject) -> None:
+        """Raise UsageError where nobody would answer the commands of a new LUN."""
+        problem = "" if self.lio.dry_run else self.runner_problem(storage_object)
+        if problem:
+            raise NotFoundError(
+                f"Nobody serves {storage_object.tree_path} ({problem}): "
+                "a LUN on it would hang whoever opens it",
+                hint="Start the service: lioshell serve",
+                path=storage_object.path,
+            )
