@@ -26,26 +26,20 @@ from lioshell.kernel.sim.configfs import SimConfigfs
 from lioshell.service.hosting import Hosting
 from lioshell.shell import grammar
 
+from . import test_all_or_nothing as made
+from . import test_all_or_nothing_removed as removed
 from .conftest import Cli, dump, listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LINES = int(os.environ.get("LIOSHELL_LINES", "300"))
+LINES = int(os.environ.get("LIOSHELL_LINES", "150"))
 MODES = ("-c", "words", "script", "json", "dry run")
 
-IQN = "iqn.2003-01.com.example:disk1"
-INITIATOR = "iqn.1994-05.com.redhat:client1"
-NAA = "naa.5001405a1b2c3d4e"
-TPG = f"/iscsi/{IQN}/tpg1"
+IQN, INITIATOR, NAA, TPG = made.IQN, made.INITIATOR, made.NAA, made.TPG
 PREPARED = (
-    "/backstores/ramdisk create r0 1M",
-    "/backstores/ramdisk create r1 1M",
+    *made.PREPARED,
     "/backstores/fileio create f0 f0.img 1M",
-    f"/iscsi create {IQN}",
-    f"{TPG}/luns create /backstores/ramdisk/r0",
-    f"{TPG}/acls create {INITIATOR}",
-    f"/loopback create {NAA}",
     f"/loopback/{NAA}/luns create /backstores/ramdisk/r1",
     "saveconfig saved.json",
 )
@@ -138,7 +132,7 @@ NOISE = st.text(CHARACTERS, max_size=12)
 QUOTED = st.builds("{0}{1}{0}".format, st.sampled_from("'\"\\"), st.sampled_from(WORDS))
 VALUE = st.one_of(st.sampled_from(WORDS), st.sampled_from(PATHS), QUOTED, NOISE)
 NAMED = st.builds("{}={}".format, st.sampled_from(("name", "size", "dev", "wwn", "lun")), VALUE)
-LINE = st.one_of(
+NOT_RIGHT = st.one_of(
     st.builds(
         lambda path, command, values: " ".join([path, command, *values]),
         st.sampled_from((*PATHS, "")),
@@ -151,6 +145,38 @@ LINE = st.one_of(
         lambda data: data.replace(b"/", b"").decode(errors="surrogateescape")
     ),
 )
+VALID = tuple(
+    line.replace("FILE", "other.img").replace("NEW", "new.img")
+    for _, line in (*made.COMMANDS.values(), *removed.COMMANDS.values())
+)
+
+
+def with_changes(line: str, changes: list[tuple[str, int, str]]) -> str:
+    """Return a line that fits after some words were put in, replaced, left out or doubled."""
+    words = line.split(" ")
+    for change, at, word in changes:
+        at %= len(words) or 1
+        if change == "put in":
+            words.insert(at, word)
+        elif change == "replace" and words:
+            words[at] = word
+        elif change == "another value" and words:
+            words[at] = words[at].partition("=")[0] + "=" + word
+        elif change == "leave out":
+            del words[at : at + 1]
+        else:
+            words[at:at] = words[at : at + 1]
+    return " ".join(words)
+
+
+KINDS_OF_CHANGE = ("put in", "replace", "another value", "leave out", "double")
+NEARLY_RIGHT = st.builds(
+    with_changes,
+    st.sampled_from(VALID),
+    st.lists(st.tuples(st.sampled_from(KINDS_OF_CHANGE), st.integers(0, 9), VALUE), max_size=2),
+)
+LINE = st.booleans().flatmap(lambda right: NEARLY_RIGHT if right else NOT_RIGHT)
+
 PARTIAL = ("restoreconfig", "clearconfig")
 """Commands that go on past what fails, and say so."""
 
@@ -197,6 +223,7 @@ class Ground:
         self.work = folder / "work"
         self.work.mkdir()
         (self.work / "notes.txt").write_text("no JSON")
+        (self.work / "other.img").write_bytes(bytes(1 << 20))
         os.chdir(self.work)
         self.cli = Cli(folder, sim)
         self.cli.ok(*PREPARED)
@@ -281,7 +308,7 @@ def test_any_line(ground: Ground, mode: str, line: str) -> None:
     result = ground.cli(*words, stdin=stdin)
     # To read the whole tree takes longer than to run a line: only where it may have changed.
     images = {name for name in os.listdir(ground.work) if name.endswith(".img")}
-    touched = bool(ground.changes) or images != {"f0.img"}
+    touched = bool(ground.changes) or images != {"f0.img", "other.img"}
     after = ground.state() if touched else ground.before
     changed = after != ground.before
     event(f"exit code {result.code}" + ", tree changed" * changed)
