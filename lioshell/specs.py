@@ -158,6 +158,10 @@ class Specs:
             self._fabrics[name] = _fabric(self._index().plain("fabric", name))
         return self._fabrics[name]
 
+    def backstore_words(self) -> dict[str, str]:
+        """Return every name and alias of a backstore with the name that it stands for."""
+        return self._index().words("backstore")
+
     def backstore(self, name: str) -> BackstoreSpec:
         """Return a backstore by name or alias; raises NotFoundError or SpecError."""
         name = self._index().name("backstore", name)

@@ -257,7 +257,7 @@ def _refuse_conflicts(lio: Lio, document: Document, began: Collection[str]) -> N
     for item in entries(document, "targets"):
         fabric, wwn = item.get("fabric"), item.get("wwn")
         if (
-            fabric not in lio.specs.fabric_names()
+            fabric not in lio.specs.fabric_words()
             or not isinstance(wwn, str)
             or wwn.strip(".") == ""
         ):
@@ -280,7 +280,7 @@ def _refuse_conflicts(lio: Lio, document: Document, began: Collection[str]) -> N
 def _restore_fabric(lio: Lio, item: Item) -> None:
     """Restore what belongs to a whole fabric: its discovery credentials, the CPUs it may use."""
     name = item["name"]
-    if name not in lio.specs.fabric_names():
+    if name not in lio.specs.fabric_words():
         raise DocumentError(f"There is no fabric {name}", hint="Add a spec for it.")
     fabric = Fabric(lio, lio.specs.fabric(name))
     values = {

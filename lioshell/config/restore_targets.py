@@ -68,7 +68,7 @@ class TargetRestore:
     def run(self, item: Item) -> None:
         """Make a target; raises LioshellError where it cannot be made at all."""
         fabric_name = item["fabric"]
-        if fabric_name not in self._lio.specs.fabric_names():
+        if fabric_name not in self._lio.specs.fabric_words():
             raise DocumentError(f"There is no fabric {fabric_name}", hint="Add a spec for it.")
         fabric = Fabric(self._lio, self._lio.specs.fabric(fabric_name))
         target = self._there(fabric, item["wwn"])

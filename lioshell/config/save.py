@@ -103,7 +103,7 @@ def save(
             saved_file.keep_aside(path)
     document = with_pending(dump(lio), pending)
     if before is not None:
-        document = kept(document, before)
+        document = kept(with_undescribed(lio, document, before), before)
         if in_order(document) == in_order(empty() | before):
             saved_file.close_to_others(path)
             return Saved(False, document, () if pending is None else pending.objects)
@@ -136,6 +136,32 @@ def with_pending(document: Document, pending: Pending | None) -> Document:
         result[OWN_SECTION] = {
             NOT_RESTORED: [{"path": one.path, "reason": one.reason} for one in pending.objects]
         }
+    return result
+
+
+def with_undescribed(lio: Lio, document: Document, before: Document) -> Document:
+    """Return a document with the objects of the file before that no spec describes any more.
+
+    Whether they run cannot be told by what was dumped, and their spec may come back.
+    """
+    fabrics, backstores = lio.specs.fabric_words(), lio.specs.backstore_words()
+    result = dict(document)
+    for section, key, words in (
+        ("storage_objects", "plugin", backstores),
+        ("fabric_modules", "name", fabrics),
+        ("targets", "fabric", fabrics),
+    ):
+        there = {identity(section, item) for item in entries(document, section)}
+        result[section] = [
+            *document.get(section, []),
+            *(
+                copy.deepcopy(item)
+                for item in entries(before, section)
+                if isinstance(item.get(key), str)
+                and item[key] not in words
+                and identity(section, item) not in there
+            ),
+        ]
     return result
 
 

@@ -96,14 +96,12 @@ class Selection:
     @staticmethod
     def exporting(lio: Lio, storage_object: StorageObject) -> list[tuple[Tpg, int]]:
         """Return TPG and number of each LUN of a storage object."""
-        from lioshell.lio.tpgs import Tpg
+        from lioshell.lio.sessions import tpg_at
 
-        groups = {lio.specs.fabric(n).group: lio.specs.fabric(n) for n in lio.specs.fabric_names()}
         found = []
         for path in storage_object.users():
-            group, wwn, tpg, _, lun = path.split("/")
-            tag, index = tpg.removeprefix("tpgt_"), lun.removeprefix("lun_")
-            found.append((Tpg(lio, groups[group], wwn, int(tag)), int(index)))
+            tpg, _, lun = path.rpartition("/lun/lun_")
+            found.append((tpg_at(lio, tpg), int(lun)))
         return found
 
     def _is_target(self, item: Item) -> bool:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def test_a_broken_one_is_told_of_and_harms_nothing(cli, drop_ins, harm):
 
 def test_what_runs_when_its_file_goes_is_shown_and_not_lost_silently(cli, drop_ins):
     (drop_ins / "photon.yaml").write_text(block("yaml"))
-    *lines, _, _, _, _ = block("sh").splitlines()
+    *lines, _, _, _ = block("sh").splitlines()
     cli.ok(*lines)
     (drop_ins / "photon.yaml").unlink()
     tpg = "/photon/50:01:40:5a:1b:2c:3d:4e/tpgt_1"
@@ -87,6 +88,10 @@ def test_what_runs_when_its_file_goes_is_shown_and_not_lost_silently(cli, drop_i
     held = cli("-y", "-c", "/backstores/ramdisk delete disk1")
     assert held.code != 0
     assert "no spec describes" in held.err
+    # The file keeps what was saved of it, for the day when its spec comes back.
+    (saved,) = json.loads(cli.saveconfig.read_text())["targets"]
+    assert saved["wwn"] == "naa.5001405a1b2c3d4e"
+    assert saved["tpgs"][0]["attributes"]["wavelength"] == 1550
     cli.ok("/backstores/ramdisk create disk2 1M", "/backstores/ramdisk delete disk2")
     (drop_ins / "photon.yaml").write_text(block("yaml"))
     assert "[wavelength" not in cli.ok("ls /photon")

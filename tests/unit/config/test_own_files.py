@@ -52,3 +52,12 @@ def test_settings_of_a_whole_fabric(lio, tmp_path):
     assert dump(lio)["fabric_modules"] == []
     restore(lio, document, str(tmp_path / "saveconfig.json"))
     assert group.get("rdma_cm_port") == "5000"
+
+
+def test_an_older_name_of_a_fabric_is_understood(lio, tmp_path):
+    target = {"fabric": "tcm_vhost", "wwn": WWN, "tpgs": [{"tag": 1}]}
+    document = {"storage_objects": [], "fabric_modules": [], "targets": [target]}
+    report = restore(lio, document, str(tmp_path / "saveconfig.json"))
+    assert report.failures == []
+    assert lio.configfs.is_dir(f"vhost/{WWN}/tpgt_1")
+    assert dump(lio)["targets"][0]["fabric"] == "vhost"
