@@ -21,6 +21,7 @@ HANGS_S: Final = 10.0
 """A command that takes longer is told of; again at twice the time, and so on."""
 _BUSY_TICK_S: Final = 0.05
 _IDLE_TICK_S: Final = 0.25
+_TELL_S: Final = 1.0
 _SLACK_S: Final = 0.75
 """A tick that came later than this shows that the process was stopped."""
 
@@ -52,7 +53,7 @@ class Watchdog:
         loop = self._loop
         tick_s = _IDLE_TICK_S
         turns = loop.turns
-        last = time.monotonic()
+        last = told_at = time.monotonic()
         while not self._stop.wait(tick_s):
             now = time.monotonic()
             if loop.waits and now - last < tick_s + _SLACK_S:
@@ -60,8 +61,10 @@ class Watchdog:
                 # that comes now has not waited.
                 loop.alive_at = now
             self._depose()
-            for device in loop.devices():
-                self._tell(device, now)
+            if now - told_at >= min(_TELL_S, self.hangs_s):
+                told_at = now
+                for device in loop.devices():
+                    self._tell(device, now)
             busy = loop.turns != turns or not loop.waits
             turns = loop.turns
             last = now

@@ -11,6 +11,8 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.kernel.service import start_service
 from tests.kernel.test_session import TYPIST
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from tests.kernel.vm import Guest
 
 CYCLES = int(os.environ.get("LIOSHELL_CYCLES", "6"))
+pytestmark = pytest.mark.timeout(600 + 40 * CYCLES, func_only=True)
 WWN = "naa.5001405a1b2c3d51"
 OTHER = "naa.5001405a1b2c3d52"
 FIO = (

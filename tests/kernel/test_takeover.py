@@ -11,12 +11,15 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.kernel.service import start_service
 
 if TYPE_CHECKING:
     from tests.kernel.vm import Guest
 
 KILLS = int(os.environ.get("LIOSHELL_KILLS", "3"))
+pytestmark = pytest.mark.timeout(600 + 40 * KILLS, func_only=True)
 WWN = "naa.5001405a1b2c3d41"
 IQN = "iqn.2003-01.com.example:takeover"
 # Whole runs, one after the other, until it is told to stop: each reads back what it wrote.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lioshell.errors import HostError
 from lioshell.kernel.ports import UioDevice
 from lioshell.kernel.uio import RealUio, RealUioHandle, is_uio_event, list_devices
 
@@ -268,3 +269,36 @@ def test_all_messages_are_drained(
     watch._socket = FakeSocket(messages)  # type: ignore[assignment]
     assert watch.drain() is expected
     assert messages == []
+
+
+def test_the_close_of_a_device_by_another_process_wakes(machine: Machine) -> None:
+    machine.add("uio0", "tcm-user/0/vol0/file//x")
+    machine.node("uio0")
+    device = machine.uio.devices()[0]
+    watch = machine.uio.watch_close()
+    watch.add(device)
+    watch.add(device)
+    assert watch.drain() is False
+    with (machine.dev / "uio0").open("rb"):
+        assert watch.drain() is False
+    assert watch.drain() is True
+    assert watch.drain() is False
+    (machine.dev / "uio0").unlink()
+    watch.drain()
+    # A device that has gone is not watched, and that is no error.
+    watch.add(UioDevice("uio7", 0, "gone", "", SIZE))
+    watch.close()
+    watch.close()
+
+
+def test_netlink_is_blocked_reset_and_unblocked(machine: Machine) -> None:
+    folder = machine.sys / "module/target_core_user/parameters"
+    with pytest.raises(HostError) as caught:
+        machine.uio.reset_netlink()
+    assert "target_core_user" in caught.value.hint
+    folder.mkdir(parents=True)
+    for name in ("block_netlink", "reset_netlink"):
+        (folder / name).write_text("")
+    machine.uio.reset_netlink()
+    assert (folder / "block_netlink").read_text() == "0"
+    assert (folder / "reset_netlink").read_text() == "1"

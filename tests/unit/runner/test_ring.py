@@ -487,3 +487,65 @@ def test_the_producer_sees_what_breaks_a_ring(bench: Bench) -> None:
     assert [(c.cmd_id, c.status) for c in lost] == [(cmd_id, 8)]
     assert not kernel.broken
     assert kernel.idle
+
+
+def test_an_answer_may_keep_its_buffers() -> None:
+    harness = RingHarness(flags=0xF)
+    consumer = Ring(harness.map)
+    cmd_id = harness.producer.queue(bytes([0x28]) + bytes(9), data_in_bytes=4096)
+    popped = consumer.pop()
+    assert popped is not None
+    command = popped[1]
+    consumer.complete(popped[0], command, Response(0x08), keep_buffers=True)
+    assert [(c.cmd_id, c.status) for c in harness.producer.collect()] == [(cmd_id, 8)]
+    # Whoever still writes there harms nobody until the id is freed.
+    command.scatter(b"late")
+    assert cmd_id is not None
+    assert harness.producer.free_kept(cmd_id)
+    command.data.clear()
+    del popped
+    consumer.close()
+    harness.close()
+    harness.discard()
+
+
+def test_a_kernel_that_keeps_no_buffers_is_not_asked_to() -> None:
+    harness = RingHarness(flags=0x7)
+    consumer = Ring(harness.map)
+    harness.producer.queue(bytes(6))
+    popped = consumer.pop()
+    assert popped is not None
+    with pytest.raises(ValueError, match="keeps no buffers"):
+        consumer.complete(*popped, Response(0), keep_buffers=True)
+    consumer.complete(*popped, Response(0))
+    assert len(harness.producer.collect()) == 1
+    consumer.close()
+    harness.close()
+    harness.discard()
+
+
+@pytest.mark.parametrize(("length", "count"), [(24, 0), (32, 1), (40, 5), (64, 0xFFFFFFFF)])
+def test_a_tmr_entry_that_lies_is_refused(length, count) -> None:
+    harness = RingHarness()
+    consumer = Ring(harness.map)
+    entry = bytearray(length)
+    entry[0:4] = (length | 2).to_bytes(4, "little")
+    entry[12:16] = count.to_bytes(4, "little")
+    assert harness.producer.queue_raw(bytes(entry))
+    with pytest.raises(RunnerError, match="broken"):
+        consumer.pop()
+    consumer.close()
+    harness.close()
+    harness.discard()
+
+
+def test_a_tmr_tells_whom_it_aborts_once() -> None:
+    harness = RingHarness()
+    consumer = Ring(harness.map)
+    assert harness.producer.queue_tmr(1, [7, 513])
+    assert consumer.pop() is None
+    assert consumer.take_aborted() == [7, 513]
+    assert consumer.take_aborted() == []
+    consumer.close()
+    harness.close()
+    harness.discard()

@@ -239,3 +239,34 @@ def test_another_producer_goes_on_where_the_tail_stands(harness: RingHarness) ->
 def test_cdb_lengths_are_the_kernels(first: int, length: int) -> None:
     assert layout.cdb_length(bytes([first]) + bytes(31)) == length
     assert layout.cdb_length(bytes([0x7F, 0, 0, 0, 0, 0, 0, 24])) == 32
+
+
+def test_kept_buffers_stay_taken_until_they_are_freed() -> None:
+    harness = RingHarness(flags=0xF)
+    producer = harness.producer
+    free = producer.data.free_count
+    cmd_id = producer.queue(READ, data_in_bytes=BLOCK_SIZE)
+    assert cmd_id is not None
+    respond(harness, 0, cmd_id, flags=layout.UFLAG_KEEP_BUF)
+    assert [c.cmd_id for c in producer.collect()] == [cmd_id]
+    assert producer.in_flight == 0
+    assert producer.data.free_count == free - 1
+    assert producer.queue(READ) != cmd_id
+    assert producer.free_kept(cmd_id) is True
+    assert producer.free_kept(cmd_id) is False
+    assert producer.data.free_count == free
+    harness.close()
+    harness.discard()
+
+
+def test_a_reset_takes_kept_buffers_too() -> None:
+    harness = RingHarness(flags=0xF)
+    producer = harness.producer
+    cmd_id = producer.queue(READ, data_in_bytes=BLOCK_SIZE)
+    assert cmd_id is not None
+    respond(harness, 0, cmd_id, flags=layout.UFLAG_KEEP_BUF)
+    producer.collect()
+    producer.reset(1)
+    assert producer.free_kept(cmd_id) is False
+    harness.close()
+    harness.discard()
