@@ -12,12 +12,14 @@ import ctypes
 import itertools
 import os
 import random
+import time
 from typing import TYPE_CHECKING
 
 from lioshell.kernel.sim import layout
 from lioshell.kernel.sim.harness import RingHarness
 from lioshell.runner.device import ServedDevice
 from lioshell.runner.handlers import registry
+from lioshell.runner.loop import Loop
 from lioshell.runner.scsi.unit import Identity
 from tests.property.scsi_commands import NAA, arbitrary
 
@@ -40,6 +42,7 @@ PAGE = 4096
 # gets back the very bytes that it wrote, and only those.
 WRITES = {0x0A, 0x2A, 0x8A, 0xAA}
 ROUNDS_OF_ONE_RING = 2000
+WAIT_S = 60
 
 
 def guard(region: mmap.mmap) -> bool:
@@ -162,6 +165,44 @@ def check(completion: Completion, sent: Sent, honest: bool, context: str) -> Non
             assert int.from_bytes(sense[16:18], "big") < len(sent.cdb), context
     if honest:
         assert SECRET not in completion.data_in, f"{context}: another command's data leaked"
+
+
+def test_on_workers_too_every_command_is_answered_once(tmp_path: Path) -> None:
+    path = tmp_path / "disk.img"
+    with path.open("wb") as file:
+        file.truncate(BLOCKS * BLOCK_SIZE)
+    rng = random.Random(SEED)
+    bench = Bench(path, rng)
+    loop = Loop(report=bench.reports.append)
+    loop.start_thread()
+    loop.add(bench.served)
+    left = max(1500, ENTRIES // 50)
+    while left > 0:
+        sent: dict[int, Sent] = {}
+        for _ in range(rng.randrange(1, 33)):
+            command = arbitrary(rng, BLOCKS, BLOCK_SIZE)
+            try:
+                cmd_id = bench.kernel.queue(command.cdb, command.data_out, command.data_in_bytes)
+            except ValueError:
+                continue
+            if cmd_id is None:
+                break
+            sent[cmd_id] = command
+        left -= len(sent)
+        bench.harness.wake()
+        done: list[Completion] = []
+        deadline = time.monotonic() + WAIT_S
+        while len(done) < len(sent):
+            done += bench.kernel.collect()
+            assert time.monotonic() < deadline, f"seed {SEED}: {len(sent) - len(done)} are missing"
+            time.sleep(0)
+        assert sorted(c.cmd_id for c in done) == sorted(sent), f"seed {SEED}"
+        for completion in done:
+            check(completion, sent[completion.cmd_id], False, f"seed {SEED}")
+    assert bench.reports == []
+    assert bench.unit.holds.active == []
+    loop.close()
+    bench.harness.discard()
 
 
 def test_the_same_seed_makes_the_same_commands_and_all_of_them_come() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from lioshell.runner.command import GOOD
 from lioshell.runner.handlers.base import TransferError
+from tests.unit.runner.scsi.cdbs import variable
 
 BLOCKS = 64
 SIZE = 512
@@ -303,3 +304,37 @@ def test_reads_and_writes_are_those_of_a_byte_array(make_bench, operations) -> N
             assert sent.response.status == 0
             assert sent.data == model[start:end]
     assert bench.handler.memory == model
+
+
+@pytest.mark.parametrize("cuts", [1, 3])
+def test_the_32_byte_commands(bench, invalid_field, sense, cuts) -> None:
+    data = pattern(2 * SIZE)
+    assert bench.send(variable(0x0B, 3, 2), out=data, cuts=cuts).response is GOOD
+    assert bench.handler.memory[3 * SIZE : 5 * SIZE] == data
+    assert bench.send(variable(0x09, 3, 2), 2 * SIZE, cuts=cuts).data == data
+    assert bench.send(variable(0x0B, 5, 1, flags=0x08), out=bytes(SIZE)).response is GOOD
+    assert bench.handler.calls[-1] == "write 2560+512 fua"
+    for action in (0x09, 0x0B):
+        sent = bench.send(variable(action, 0, 1, flags=0x20), SIZE)
+        assert sent.response.sense == invalid_field(10, 7)
+        sent = bench.send(variable(action, 0, 2), SIZE)
+        assert sent.response.sense == invalid_field(28)
+        assert bench.send(variable(action, 64, 1), SIZE).response.sense == sense(5, 0x21, 0)
+
+
+@KINDS
+@pytest.mark.parametrize("make", [read, write])
+def test_more_than_the_maximum_transfer_length(make_bench, invalid_field, kind, make) -> None:
+    bench = make_bench(hw_max_sectors=4)
+    assert bench.send(make(kind, 0, 4), 4 * SIZE).response is GOOD
+    calls = list(bench.handler.calls)
+    sent = bench.send(make(kind, 0, 5), 5 * SIZE)
+    assert sent.response.sense == invalid_field({6: 4, 10: 7, 12: 6, 16: 10}[kind])
+    assert bench.handler.calls == calls
+
+
+@KINDS
+def test_without_a_write_cache_every_write_is_durable(bench, kind) -> None:
+    bench.disk.set_modes(False, False)
+    assert bench.send(write(kind, 0, 1), out=bytes(SIZE)).response is GOOD
+    assert bench.handler.calls == ["write 0+512 fua"]
