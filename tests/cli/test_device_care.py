@@ -55,7 +55,7 @@ def test_info_tells_of_the_commands(cli, disk):
     assert "commands:" in cli.ok(f"{PATH} info")
 
 
-def test_a_disk_grows_and_the_initiator_is_told(cli, process, volume, disk):
+def test_6_2_21_a_disk_grows_and_the_initiator_is_told(cli, process, volume, disk):
     before = disk.capacity()
     disk.write(0, b"x" * 512)
     result = process(PATH, "resize", "3M")

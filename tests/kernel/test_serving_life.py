@@ -141,17 +141,17 @@ SESSION_1 = """\
 served by this session[^>]*>\t/loopback create {wwn}
 Created target[^>]*>\t/loopback/{wwn}/luns create /backstores/user:file/hand
 LUN 0 is /dev/sd[^>]*>\t!touch /run/exported; until [ -e /run/fio.runs ]; do sleep 1; done
-SHELL:[^>]*>\texit
+\texit
 Hand over[^]]*\\]\ty
 """
 SESSION_2 = """\
 />\t/backstores/user:file/hand serve here
 served by this session[^>]*>\t!sleep 4
->\t/backstores/user:file/hand info
+\t/backstores/user:file/hand info
 runner: serving[^>]*>\t/backstores/user:file/hand serve service
 is served by[^>]*>\t/backstores/user:file/hand serve here
 served by this session[^>]*>\t!sleep 4
->\texit
+\texit
 Hand over[^]]*\\]\ty
 """
 

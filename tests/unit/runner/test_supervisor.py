@@ -389,7 +389,7 @@ def test_serving_only_what_a_session_made(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "error", [RunnerError("no such file"), OSError(errno.ENOENT, "gone", "/srv/x"), ValueError("?")]
 )
-def test_a_storage_that_cannot_be_opened_is_shown_and_tried_again(
+def test_6_2_18_a_storage_that_cannot_be_opened_is_shown_and_tried_again(
     bench: Bench, error: Exception
 ) -> None:
     bench.device()
@@ -584,7 +584,7 @@ def test_a_device_that_nobody_comes_for_is_taken_back(
     eventually(lambda: runner.states() == {"vol0": "served"})
 
 
-def test_a_storage_that_does_not_open_delays_no_other(bench: Bench) -> None:
+def test_6_2_19_a_storage_that_does_not_open_delays_no_other(bench: Bench) -> None:
     gate = threading.Event()
 
     def make_unit(device: UioDevice) -> LogicalUnit | None:
