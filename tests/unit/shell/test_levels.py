@@ -29,6 +29,13 @@ def test_the_version_of_a_fabric(built):
     assert "version: not loaded" in built.run("/loopback version")
 
 
+def test_the_version_of_all(built):
+    shown = built.run("version").splitlines()
+    assert shown[0].startswith("lioshell: ")
+    assert shown[1].startswith("kernel: Target Engine Core ConfigFS Infrastructure")
+    assert built.run("/version").splitlines() == shown
+
+
 def test_the_version_of_a_backstore(built):
     assert "plugin: fileio" in built.run("/backstores/fileio/disk1 version")
 
