@@ -16,10 +16,12 @@ from lioshell.errors import SpecError
 from lioshell.spec_meaning import check_fabric, check_parameter, check_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from yaml import Node
+    from yaml import Event, Node
 
+_MAX_CHARACTERS = 1 << 20
+_MAX_DEPTH = 50
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -33,7 +35,11 @@ def parse(path: str) -> dict[str, Any]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         with open(path, encoding="utf-8") as file:
-            root = yaml.compose(file, Loader=loader)
+            text = file.read(_MAX_CHARACTERS + 1)
+        if len(text) > _MAX_CHARACTERS:
+            raise SpecError(f"{path} is too long to be a spec", path=path)
+        _refuse_depth(path, yaml.parse(text, Loader=loader))
+        root = yaml.compose(text, Loader=loader)
     except OSError as error:
         raise SpecError(f"{path} cannot be read: {error.strerror}", path=path) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -41,8 +47,6 @@ def parse(path: str) -> dict[str, Any]:
         line = mark.line + 1 if mark else 1
         problem = getattr(error, "problem", None) or "no YAML text"
         raise SpecError(f"{path}:{line}: {problem}", path=path, line=line) from error
-    except RecursionError as error:
-        raise SpecError(f"{path}:1: nested too deeply", path=path, line=1) from error
     reader = _Reader(path)
     if root is None:
         raise SpecError(f"{path}:1: the file is empty", path=path, line=1)
@@ -53,6 +57,21 @@ def parse(path: str) -> dict[str, Any]:
     plain = reader.table(root, "", rules.FABRIC)
     reader.judge(root, "", lambda: check_fabric(plain))
     return plain
+
+
+def _refuse_depth(path: str, events: Iterable[Event]) -> None:
+    """Refuse what is nested so deeply that libyaml would overflow its stack with the nodes."""
+    depth = 0
+    for event in events:
+        kind = type(event).__name__
+        if kind.endswith(("MappingStartEvent", "SequenceStartEvent")):
+            depth += 1
+        elif kind.endswith(("MappingEndEvent", "SequenceEndEvent")):
+            depth -= 1
+        if depth > _MAX_DEPTH:
+            mark = event.start_mark
+            line = 1 if mark is None else mark.line + 1
+            raise SpecError(f"{path}:{line}: nested too deeply", path=path, line=line)
 
 
 class _Reader:

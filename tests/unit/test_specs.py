@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lioshell.errors import NotFoundError, SpecError
 from lioshell.specs import Parameter, Specs, default_folders
@@ -394,6 +396,43 @@ def test_a_folder_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (problem,) = Specs([str(tmp_path / "file")], cache_folder="").problems()
     assert "Not a directory" in problem.message
+
+
+@pytest.mark.parametrize("depth", [60, 200_000])
+def test_what_is_nested_too_deeply_is_refused_and_crashes_nothing(folder: Path, depth: int) -> None:
+    (folder / "demo.yaml").write_text(f"kind: fabric\nname: demo\nhelp: {'[' * depth}")
+    (problem,) = drop_ins(folder).refused()
+    assert problem.message == f"{folder}/demo.yaml:3: nested too deeply"
+
+
+def test_a_file_without_end_is_refused(folder: Path) -> None:
+    (folder / "demo.yaml").write_text(FABRIC + "# and so on\n" * 100_000)
+    (problem,) = drop_ins(folder).refused()
+    assert "too long" in problem.message
+
+
+@pytest.mark.timeout(20)
+def test_anchors_do_not_multiply(folder: Path) -> None:
+    lines = [f"  a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 9)}]" for n in range(40)]
+    text = "kind: fabric\nname: demo\nattributes:\n  a0: &a0 [x]\n" + "\n".join(lines)
+    (folder / "demo.yaml").write_text(text)
+    (problem,) = drop_ins(folder).refused()
+    assert problem.key == "group"
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.binary(max_size=300), st.booleans())
+def test_any_bytes_are_read_or_refused(folder: Path, data: bytes, with_head: bool) -> None:
+    head = b"kind: fabric\nname: demo\n" if with_head else b""
+    for suffix in ("yaml", "spec"):
+        (folder / f"x.{suffix}").write_bytes(head + data)
+    specs = drop_ins(folder)
+    assert specs.fabric("iscsi").default_port == 3260
+    own = [
+        name for name in specs.fabric_names() if specs.path("fabric", name).startswith(str(folder))
+    ]
+    assert all(problem.path.startswith(str(folder)) for problem in specs.refused())
+    assert len(own) + len(specs.refused()) == 2
 
 
 def test_an_anchor_may_be_used_again(folder: Path) -> None:
