@@ -48,7 +48,7 @@ PREPARED = (
     "/backstores/ramdisk/r0/alua create standby 20",
 )
 
-# FILE exists, NEW does not; the number is how many operations a command has at the least.
+# FILE and MEDIUM exist, NEW does not; the number is how many operations a command has at the least.
 COMMANDS = {
     "fileio": (9, "/backstores/fileio create f0 NEW 1M"),
     "fileio on a file": (7, "/backstores/fileio create f0 FILE write_back=false"),
@@ -146,14 +146,24 @@ class Ground:
         self, cli: Cli, folder: Path, command: str, prepared: tuple[str, ...] = PREPARED
     ) -> None:
         folder.mkdir()
-        (folder / "file.img").write_bytes(bytes(1 << 20))
-        command = command.replace("FILE", str(folder / "file.img"))
-        self.command = command.replace("NEW", str(folder / "new.img"))
+        for name in ("file", "medium"):
+            (folder / f"{name}.img").write_bytes(bytes(1 << 20))
+        self._files = {
+            name: str(folder / f"{name.lower()}.img") for name in ("FILE", "NEW", "MEDIUM")
+        }
+        self.command = self._filled(command)
         self.cli = cli
         self._folder = folder
-        self._prepared = [line.replace("FILE", str(folder / "file.img")) for line in prepared]
+        self._prepared = [self._filled(line) for line in prepared]
         self.prepare()
         self.before = self.state()
+
+    def file(self, name: str) -> str:
+        """Return what stands for FILE, NEW or MEDIUM."""
+        return self._files[name]
+
+    def _filled(self, line: str) -> str:
+        return " ".join(self._files.get(word, word) for word in line.split(" "))
 
     def prepare(self) -> None:
         self.cli.ok(*self._prepared)

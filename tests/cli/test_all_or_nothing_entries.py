@@ -37,6 +37,12 @@ OTHERWISE = {
     ("SavedConfigurationNode", "saveconfig"): "changes a file only: test_save_restore.py",
     ("SavedConfigurationNode", "restoreconfig"): "goes on past failures: test_restore_failures.py",
     ("PortalNode", "enable_offload"): "enable_iser's code; the simulated machine has no such card",
+    (
+        "ApplyCommands",
+        "apply",
+    ): "goes on past failures, as a restore does: test_restore_failures.py",
+    ("StorageObjectNode", "saveconfig"): "changes a file only: test_save_part.py",
+    ("UserBackstoreNode", "changemedium"): "a test of its own in ..._removed.py",
     ("UserObjectNode", "serve"): "changes who serves a device, not the device: test_device_care.py",
     ("UserObjectNode", "resize"): "asked of who serves the device: test_device_care.py",
     ("UserObjectNode", "repair"): "asked of who serves the device: test_device_care.py",

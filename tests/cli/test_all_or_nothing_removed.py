@@ -9,6 +9,7 @@ import itertools
 import pytest
 
 from lioshell.kernel.sim.faults import Faults
+from lioshell.service.hosting import Hosting
 
 from .test_all_or_nothing import ACL, INITIATOR, IQN, NAA, TPG, Ground, Interrupts
 
@@ -116,3 +117,39 @@ def test_a_failure_of_each_step_of_clearconfig(ground, command):
         ground.cli.ok(command)
         assert not any(path.startswith("target/core/rd_mcp_0/r") for path in ground.cli.tree())
     assert any(path.startswith("core/") for path in failed)
+
+
+def test_a_failure_of_each_step_of_changemedium(cli, tmp_path, monkeypatch):
+    """The old object goes before the new one is made: what fails, or Ctrl-C, brings it back."""
+    monkeypatch.setattr(Hosting, "devices_changed", lambda self, created: [])
+    command = "/backstores/user:file changemedium u1 2M NEW"
+    prepared = ("/backstores/user:file create u1 1M MEDIUM",)
+    ground = Ground(cli, tmp_path / "images", command, prepared)
+
+    def seen() -> tuple[list[str], list[str]]:
+        # The kernel counts its HBAs, and an empty one that stays harms nobody.
+        info = cli.ok("/backstores/user:file/u1 info").splitlines()
+        return [line for line in info if "configfs" not in line], ground.state()[1]
+
+    before = seen()
+    assert any("medium.img" in line for line in before[0])
+    for kind, code in ((Interrupts, 130), (Faults, 5)):
+        for number in itertools.count(1):
+            faults = kind(number)
+            result = ground.run(faults)
+            if len(faults.operations) < number:
+                break
+            if result.code == 0:
+                assert faults.operations[number - 1][0] == "rmdir"
+                cli.ok(f"/backstores/user:file changemedium u1 1M {ground.file('MEDIUM')}")
+                (tmp_path / "images" / "new.img").unlink()
+                before = seen()
+            else:
+                assert result.code == code, result
+                assert "Could not be undone" not in result.err
+            assert seen() == before
+        assert result.code == 0
+        assert number > 12
+        cli.ok(f"/backstores/user:file changemedium u1 1M {ground.file('MEDIUM')}")
+        (tmp_path / "images" / "new.img").unlink()
+        before = seen()

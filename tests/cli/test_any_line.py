@@ -43,6 +43,7 @@ PREPARED = (
     f"/loopback/{NAA}/luns create /backstores/ramdisk/r1",
     "saveconfig saved.json",
 )
+IMAGES = {"f0.img", "other.img"}
 PATHS = (
     "/",
     "/backstores",
@@ -223,7 +224,8 @@ class Ground:
         self.work = folder / "work"
         self.work.mkdir()
         (self.work / "notes.txt").write_text("no JSON")
-        (self.work / "other.img").write_bytes(bytes(1 << 20))
+        for name in IMAGES:
+            (self.work / name).write_bytes(bytes(1 << 20))
         os.chdir(self.work)
         self.cli = Cli(folder, sim)
         self.cli.ok(*PREPARED)
@@ -308,7 +310,7 @@ def test_any_line(ground: Ground, mode: str, line: str) -> None:
     result = ground.cli(*words, stdin=stdin)
     # To read the whole tree takes longer than to run a line: only where it may have changed.
     images = {name for name in os.listdir(ground.work) if name.endswith(".img")}
-    touched = bool(ground.changes) or images != {"f0.img", "other.img"}
+    touched = bool(ground.changes) or images != IMAGES
     after = ground.state() if touched else ground.before
     changed = after != ground.before
     event(f"exit code {result.code}" + ", tree changed" * changed)

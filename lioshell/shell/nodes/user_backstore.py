@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from lioshell.errors import ConflictError, UsageError
+from lioshell.lio.transaction import Transaction
 from lioshell.model.sizes import parse_size
 from lioshell.shell.nodes.backstores import BackstoreNode
 from lioshell.shell.nodes.storage_object import StorageObjectNode
@@ -180,15 +182,19 @@ class UserBackstoreNode(BackstoreNode):
             for each in attributes.names()
             if each not in _OF_THE_MEDIUM and attributes.is_writable(each)
         }
-        old.delete()
-        try:
+        # Its own, outside of the session's: the old object goes before the new one is made.
+        with Transaction(self.lio.configfs) as steps:
+            steps.on_failure(f"make {old.path} again", partial(self._again, name, medium, kept))
+            old.delete()
             made = self._on(name, medium._replace(size_bytes=size_bytes, config=cfgstring), kept)
-        except BaseException:
-            self._on(name, medium, kept)
-            raise
         self.out.say(f"{name} stands on {cfgstring} now, {size_bytes} bytes.", "good")
         for line in self.session.devices_changed([made.path]):
             self.out.say(line)
+
+    def _again(self, name: str, medium: Medium, attributes: dict[str, str]) -> None:
+        """Make a storage object that has gone again as it was."""
+        if self.child(name) is None:
+            self._on(name, medium, attributes)
 
     def _on(self, name: str, medium: Medium, attributes: dict[str, str]) -> StorageObject:
         """Make a storage object on a medium, with attributes that it is to have."""
