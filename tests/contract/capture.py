@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from lioshell.errors import HostError, KernelError
+from lioshell.kernel.sim.configfs import SimConfigfs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -175,12 +176,14 @@ def _entry(configfs: ConfigfsPort, full: str, path: str) -> Entry:
     if not mode & stat.S_IRUSR:
         return ("file", bits, "")
     try:
-        configfs.read(path)
-        with open(full, newline="", encoding="utf-8") as file:
+        if isinstance(configfs, SimConfigfs):
+            # What the simulated kernel refuses to show is an empty file.
+            configfs.read(path)
+        with open(full, "rb", buffering=0) as file:
             content = file.read()
-    except KernelError as error:
-        return ("file", bits, f"!{errno.errorcode[error.errno]}")
-    return ("file", bits, "*" if _OF_THE_MACHINE.search(path) else content)
+    except (KernelError, OSError) as error:
+        return ("file", bits, f"!{errno.errorcode[error.errno or 0]}")
+    return ("file", bits, "*" if _OF_THE_MACHINE.search(path) else content.decode())
 
 
 def _masked(path: str, content: str) -> str:
