@@ -73,15 +73,21 @@ class Consent:
 
         Each is begun, and left before its first step, to learn what it would take away.
         """
-        if self.assume_yes:
-            return
+        if not self.assume_yes:
+            foreseen = [impact for removal in removals for impact in self._foreseen(removal)]
+            self.require_together(deed, foreseen)
+
+    def require_together(self, deed: str, impacts: Sequence[Impact]) -> None:
+        """Let a deed go on that takes away all of `impacts`; one question is asked for it."""
         from lioshell.lio.impact import Impact
 
-        impacts = [impact for removal in removals for impact in self._foreseen(removal)]
+        if not impacts:
+            return
         luns = dict.fromkeys(lun for impact in impacts for lun in impact.luns)
         logins = dict.fromkeys(login for impact in impacts for login in impact.logins)
+        is_slight = len(impacts) == 1 and impacts[0].is_slight
         try:
-            self.require(Impact(deed, tuple(luns), tuple(logins)))
+            self.require(Impact(deed, tuple(luns), tuple(logins), is_slight))
         except Unanswered as asked:
             raise Unanswered(asked.question, impacts) from None
 

@@ -3,7 +3,12 @@
 
 from __future__ import annotations
 
-_DESTRUCTIVE = frozenset(("delete", "clearconfig", "restoreconfig", "disable", "untag"))
+_DESTRUCTIVE = frozenset(
+    (
+        *("delete", "disable", "clearconfig", "restoreconfig", "apply"),
+        *("untag", "unexport", "forget", "changemedium", "repair"),
+    )
+)
 
 
 def is_destructive(line: str) -> bool:

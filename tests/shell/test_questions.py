@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Destructive commands at the prompt: the impact is shown, a question asked, its answer counts."""
 
+import json
+
 import pytest
 
 from lioshell.lio.sessions import Login
@@ -164,3 +166,18 @@ def test_a_harmless_paste_is_not_asked_about(built):
 def test_the_answer_is_in_no_history(built):
     built.type("/backstores/fileio delete disk1", "no")
     assert built.history == ["/backstores/fileio delete disk1"]
+
+
+def test_apply_is_one_question_for_all_that_it_removes(built):
+    other = "/iscsi/iqn.2003-01.com.example:disk2"
+    built.session.run_line(f"/iscsi create {other[7:]}")
+    built.session.run_line("saveconfig")
+    document = json.loads(built.saved.read_text())
+    document["targets"].clear()
+    built.saved.write_text(json.dumps(document))
+    built.type("apply", "n")
+    assert f"apply {built.saved} takes away:\n  1 LUN:\n    {TPG}/luns/lun0" in built.err
+    assert is_there(built, f"/iscsi/{IQN}")
+    built.type("apply", "y")
+    assert not is_there(built, f"/iscsi/{IQN}")
+    assert not is_there(built, other)

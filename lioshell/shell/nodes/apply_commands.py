@@ -57,8 +57,7 @@ class ApplyCommands(SavedConfigurationNode):
         from lioshell.config.apply import apply
 
         path, document, steps = self._steps(savefile)
-        for impact in self._impacts(steps):
-            self.session.before_removal(impact)
+        self.session.consent.require_together(f"apply {path}", self._impacts(steps))
         with self._progress() as progress:
             report = apply(
                 self.lio, document, path, steps, serving=self._serving(), progress=progress

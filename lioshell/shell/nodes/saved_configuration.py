@@ -209,10 +209,12 @@ class SavedConfigurationNode(ShellNode):
         if not selection:
             self.session.before_removal(impact.of_everything(self.lio, "restoreconfig"))
             return
-        for fabric, wwn in selection.running_targets(self.lio):
-            self.session.before_removal(impact.of_target(fabric.target(wwn)))
-        for storage_object in selection.running_storage_objects(self.lio):
-            self.session.before_removal(impact.of_storage_object(storage_object))
+        targets = [fabric.target(wwn) for fabric, wwn in selection.running_targets(self.lio)]
+        impacts = [
+            *map(impact.of_target, targets),
+            *map(impact.of_storage_object, selection.running_storage_objects(self.lio)),
+        ]
+        self.session.consent.require_together("restoreconfig", impacts)
 
     def _serving(self) -> Serving:
         from lioshell.config.restore import Serving
