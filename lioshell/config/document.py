@@ -140,6 +140,12 @@ def tree_path(section: str, item: Item) -> str:
     return f"/{item.get('fabric')}/{item.get('wwn')}"
 
 
+def exported(target: Item) -> set[str]:
+    """Return the paths of the storage objects that a target's LUNs export."""
+    luns = (lun for tpg in entries(target, "tpgs") for lun in entries(tpg, "luns"))
+    return {str(lun.get("storage_object")) for lun in luns}
+
+
 def objects(document: Document) -> Iterator[tuple[str, Item]]:
     """Yield section and entry of every object at the top of a document, in their order."""
     for section in SECTIONS:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 
@@ -11,10 +12,14 @@ import tempfile
 def write_whole(path: str, data: bytes) -> None:
     """Replace a file, for its owner alone (0600); raises OSError, and then the old one is there.
 
-    To a unique temporary file beside it, fsync, rename, fsync of the folder. The owner of a file
-    that is replaced stays its owner where this process may give files away.
+    To a unique temporary file beside it, fsync, rename, fsync of the folder. Where `path` is a
+    link, the file that it leads to is replaced. What is there and is no file is left alone.
     """
-    folder, name = os.path.split(os.path.abspath(path))
+    path = os.path.realpath(path)
+    if os.path.exists(path) and not os.path.isfile(path):
+        code = errno.EISDIR if os.path.isdir(path) else errno.EINVAL
+        raise OSError(code, os.strerror(code), path)
+    folder, name = os.path.split(path)
     os.makedirs(folder, mode=0o755, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
     try:

@@ -27,6 +27,7 @@ from lioshell.config.document import (
 )
 from lioshell.config.restore_backstores import restore_storage_object
 from lioshell.config.restore_targets import TargetRestore
+from lioshell.config.restore_values import credentials
 from lioshell.config.selection import Selection
 from lioshell.config.unrestored import CLEARING, RESTORING, Pending
 from lioshell.errors import ConflictError, DocumentError, LioshellError
@@ -287,7 +288,7 @@ def _restore_fabric(lio: Lio, item: Item) -> None:
         key.removeprefix("discovery_"): str(value)
         for key, value in item.items()
         if key.startswith("discovery_") and key != "discovery_enable_auth"
-    }
+    } | credentials(item, "discovery_")
     if "discovery_enable_auth" in item:
         values["enable"] = str(int(bool(item["discovery_enable_auth"])))
     values |= {name: str(value) for name, value in (item.get("parameters") or {}).items()}

@@ -92,15 +92,15 @@ def restore_alua_group(lio: Lio, steps: Transaction, path: str, group: dict[str,
             lio.configfs.write(f"{base}/{key}", _text(value))
 
 
-def credentials(item: Mapping[str, Any]) -> dict[str, str]:
+def credentials(item: Mapping[str, Any], prefix: str = "chap_") -> dict[str, str]:
     """Return an object's CHAP users and passwords, by their names in the shell.
 
-    The names of targetcli's man page, without "chap_", count as well. Raises DocumentError for a
+    The names of targetcli's man page, without the prefix, count as well. Raises DocumentError for a
     reference that led to no password.
     """
     values = {}
     for name in _CREDENTIALS:
-        value = item.get(f"chap_{name}", item.get(name))
+        value = item.get(f"{prefix}{name}", item.get(name))
         if isinstance(value, dict):
             kind, where = next(iter(value.items()), ("password", "nothing"))
             raise DocumentError(

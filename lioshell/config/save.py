@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import copy
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lioshell.config import backups, saved_file, unrestored
@@ -17,9 +17,11 @@ from lioshell.config.document import (
     Item,
     empty,
     entries,
+    exported,
     identity,
     in_order,
     merged,
+    tree_path,
 )
 from lioshell.config.dump_backstores import dump_storage_objects
 from lioshell.config.dump_targets import dump_fabrics
@@ -42,7 +44,13 @@ _KNOWN: dict[str, frozenset[str]] = {
          "readonly", "nullio", "config", "control", "hw_max_sectors", "vendor_id", "product_id",
          "revision", "company_id")
     ),
-    "alua_tpgs": frozenset(("name",)),
+    "alua_tpgs": frozenset(
+        ("name", "tg_pt_gp_id", "alua_access_state", "alua_access_status", "alua_access_type",
+         "alua_support_active_nonoptimized", "alua_support_active_optimized",
+         "alua_support_lba_dependent", "alua_support_offline", "alua_support_standby",
+         "alua_support_transitioning", "alua_support_unavailable", "alua_write_metadata",
+         "implicit_trans_secs", "nonop_delay_msecs", "preferred", "trans_delay_msecs")
+    ),
     "fabric_modules": frozenset(
         ("name", "discovery_enable_auth", "cpus_allowed_list", "parameters",
          *(f"discovery_{name}" for name in _CREDENTIALS))
@@ -69,12 +77,11 @@ somebody else's, and stay with their object."""
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What a save did: whether the file was written, what it carried over, what it could not do."""
+    """What a save did: whether the file was written, what it carried over."""
 
     changed: bool
     document: Document
     carried: tuple[Unrestored, ...] = ()
-    warnings: tuple[str, ...] = field(default=())
 
 
 def save(
@@ -92,8 +99,9 @@ def save(
     """
     pending = unrestored.read(lio.kernel.run_dir)
     before: Document | None = None
+    twice: list[str] = []
     try:
-        before = saved_file.read(path, warn=warn)
+        before, twice = saved_file.read_and_count(path, warn=warn)
     except NotFoundError:
         # The first save.
         pass
@@ -104,13 +112,44 @@ def save(
     document = with_pending(dump(lio), pending)
     if before is not None:
         document = kept(with_undescribed(lio, document, before), before)
-        if in_order(document) == in_order(empty() | before):
+        if not twice and in_order(document) == in_order(empty() | before):
             saved_file.close_to_others(path)
             return Saved(False, document, () if pending is None else pending.objects)
         if max_backups is not None:
             backups.keep(path, max_backups)
     saved_file.write(path, document)
     return Saved(True, document, () if pending is None else pending.objects)
+
+
+def save_object(
+    lio: Lio, path: str, storage_object: str, *, max_backups: int | None = None
+) -> bool:
+    """Bring one storage object (its path) and all targets that export it up to date in a file.
+
+    What else is in the file stays. Returns whether it changed; raises as `save` does.
+    """
+    try:
+        before = saved_file.read(path)
+    except NotFoundError:
+        # The file will have this object alone.
+        before = empty()
+    running = kept(dump(lio), before)
+    document = dict(before)
+    for section in ("storage_objects", "targets"):
+        now, old = entries(running, section), entries(before, section)
+        meant = {
+            identity(section, item)
+            for item in (*now, *old)
+            if storage_object in (tree_path(section, item), *exported(item))
+        }
+        others = [item for item in old if identity(section, item) not in meant]
+        document[section] = [*others, *(i for i in now if identity(section, i) in meant)]
+    document = in_order(document)
+    if document == in_order(before):
+        return False
+    if max_backups is not None and os.path.exists(path):
+        backups.keep(path, max_backups)
+    return saved_file.write(path, document)
 
 
 def dump(lio: Lio) -> Document:
@@ -186,7 +225,7 @@ def _kept_list(name: str, items: list[Item], before: Item) -> list[Item]:
 
 def _kept_item(name: str, item: Item, before: Item) -> Item:
     result = dict(item)
-    known = _KNOWN[name] if name != "alua_tpgs" else frozenset(before)
+    known = _KNOWN[name]
     for key, value in before.items():
         if key in IDENTITY and isinstance(item.get(key), list):
             result[key] = _kept_list(key, item[key], before)

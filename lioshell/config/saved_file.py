@@ -7,6 +7,7 @@ JSON.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -41,6 +42,13 @@ def read(path: str, *, warn: Callable[[str], None] | None = None) -> Document:
     `warn` is told what an administrator should know: secrets that others can read, another owner.
     Raises NotFoundError, HostError (rights) or DocumentError (no such format, with the line).
     """
+    return read_and_count(path, warn=warn)[0]
+
+
+def read_and_count(
+    path: str, *, warn: Callable[[str], None] | None = None
+) -> tuple[Document, list[str]]:
+    """Return a saved configuration, and the paths of the objects that stand twice in the file."""
     data = _bytes(path)
     try:
         text = data.decode()
@@ -59,13 +67,19 @@ def read(path: str, *, warn: Callable[[str], None] | None = None) -> Document:
         if twice:
             warn(f"{path}: these stand in it more than once, and are taken as one: {names(twice)}")
         _look_at_rights(path, document, warn)
-    return document
+    return document, twice
 
 
 def _bytes(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        # Not to wait for who may write into a FIFO, nor to read a device without an end.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return file.read()
+        raise HostError(
+            f"{path} cannot be read: it is no file", hint="Give the name of a file.", path=path
+        )
     except FileNotFoundError:
         raise NotFoundError(
             f"There is no saved configuration {path}",
@@ -131,13 +145,10 @@ def write(path: str, document: Document) -> bool:
             data = yaml_form.text(path, document).encode()
         else:
             data = json_text(document).encode()
-        try:
-            with open(path, "rb") as file:
-                if file.read() == data:
-                    return False
-        except OSError:
-            # Missing or unreadable: it is written anew, or the attempt says why it cannot be.
-            pass
+        # What is missing or unreadable is written anew, or the attempt says why it cannot be.
+        with contextlib.suppress(HostError, NotFoundError):
+            if _bytes(path) == data:
+                return False
         write_whole(path, data)
         if is_yaml(path):
             from lioshell.config import secret_store

@@ -6,7 +6,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lioshell.config.document import Document, Item, empty, entries, merged, names, tree_path
+from lioshell.config.document import (
+    Document,
+    Item,
+    empty,
+    entries,
+    exported,
+    merged,
+    names,
+    tree_path,
+)
 from lioshell.config.dump_targets import dump_lun, dump_mapped_lun
 from lioshell.config.pending import Place
 from lioshell.errors import ConflictError, NotFoundError
@@ -49,7 +58,7 @@ class Selection:
                     f"There is no target {self.target} in the saved configuration",
                     hint="Give the name as the file has it.",
                 )
-            needed = _storage_objects_of(part["targets"])
+            needed = {path for target in part["targets"] for path in exported(target)}
             part["storage_objects"] = [
                 item
                 for item in entries(document, "storage_objects")
@@ -123,15 +132,6 @@ class Selection:
         return ConflictError(
             f"{self.storage_object} may mean: {names(paths)}", hint="Give PLUGIN/NAME."
         )
-
-
-def _storage_objects_of(targets: list[Item]) -> set[str]:
-    return {
-        str(lun.get("storage_object"))
-        for target in targets
-        for tpg in entries(target, "tpgs")
-        for lun in entries(tpg, "luns")
-    }
 
 
 def _exists(lio: Lio, item: Item) -> bool:
