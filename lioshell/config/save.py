@@ -17,11 +17,9 @@ from lioshell.config.document import (
     Item,
     empty,
     entries,
-    exported,
     identity,
     in_order,
     merged,
-    tree_path,
 )
 from lioshell.config.dump_backstores import dump_storage_objects
 from lioshell.config.dump_targets import dump_fabrics
@@ -119,37 +117,6 @@ def save(
             backups.keep(path, max_backups)
     saved_file.write(path, document)
     return Saved(True, document, () if pending is None else pending.objects)
-
-
-def save_object(
-    lio: Lio, path: str, storage_object: str, *, max_backups: int | None = None
-) -> bool:
-    """Bring one storage object (its path) and all targets that export it up to date in a file.
-
-    What else is in the file stays. Returns whether it changed; raises as `save` does.
-    """
-    try:
-        before = saved_file.read(path)
-    except NotFoundError:
-        # The file will have this object alone.
-        before = empty()
-    running = kept(dump(lio), before)
-    document = dict(before)
-    for section in ("storage_objects", "targets"):
-        now, old = entries(running, section), entries(before, section)
-        meant = {
-            identity(section, item)
-            for item in (*now, *old)
-            if storage_object in (tree_path(section, item), *exported(item))
-        }
-        others = [item for item in old if identity(section, item) not in meant]
-        document[section] = [*others, *(i for i in now if identity(section, i) in meant)]
-    document = in_order(document)
-    if document == in_order(before):
-        return False
-    if max_backups is not None and os.path.exists(path):
-        backups.keep(path, max_backups)
-    return saved_file.write(path, document)
 
 
 def dump(lio: Lio) -> Document:

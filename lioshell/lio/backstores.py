@@ -255,6 +255,8 @@ def find_storage_object(lio: Lio, plugin: str, name: str) -> StorageObject:
 
     Raises NotFoundError, after a look for the name into every HBA folder.
     """
+    if lio.survey is not None:
+        return lio.survey.require(plugin, name)
     hbas = lio.index.hbas()
     found = known_storage_object(lio, plugin, name, hbas)
     for hba in hbas if found is None else ():

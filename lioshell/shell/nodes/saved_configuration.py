@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from lioshell.config.restore import Serving
     from lioshell.config.selection import Selection
     from lioshell.config.unrestored import Unrestored
-    from lioshell.lio.backstores import StorageObject
-    from lioshell.shell.session import Session
 
 _RETRY = "--retry"
 """The word of `restoreconfig` that tries only what is not restored."""
@@ -255,23 +253,6 @@ class SavedConfigurationNode(ShellNode):
 
         with progress_bar(stderr) as show:
             yield show
-
-
-def save_one(session: Session, storage_object: StorageObject, savefile: str | None) -> None:
-    """Save one storage object with its targets into a file that stays as it is otherwise."""
-    from lioshell.config.save import save_object
-
-    path = _path(savefile or session.saveconfig_path)
-    where = f"/backstores/{storage_object.plugin}/{storage_object.name}"
-    if session.lio.dry_run:
-        session.out.say(f"{where} would be saved to {path}")
-        return
-    usual = path == _path(session.saveconfig_path)
-    limit = session.prefs.number("max_backup_files") if usual else None
-    if save_object(session.lio, path, where, max_backups=limit):
-        session.out.say(f"Storage object {storage_object.name} saved to {path}", "good")
-    else:
-        session.out.say(f"Nothing of {storage_object.name} has changed since {path} was written.")
 
 
 def _path(path: str) -> str:

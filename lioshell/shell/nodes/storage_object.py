@@ -51,18 +51,6 @@ class StorageObjectNode(ShellNode):
 
         return AluaGroupsNode(self, self.session, self.storage_object)
 
-    def ui_command_saveconfig(self, savefile: str | None = None) -> None:
-        """Save this storage object and the targets that export it, and nothing else.
-
-        What else is in SAVEFILE, by default the file that is restored at boot, stays as it is.
-
-        Examples:
-            saveconfig
-        """
-        from lioshell.shell.nodes.saved_configuration import save_one
-
-        save_one(self.session, self.storage_object, savefile)
-
     def summary(self) -> tuple[str, bool | None]:
         """Return what it stands on, its size, and whether a LUN exports it."""
         try:
