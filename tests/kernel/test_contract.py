@@ -10,10 +10,14 @@ import pytest
 if TYPE_CHECKING:
     from tests.kernel.vm import Guest
 
+CHECKS = ("tests/contract", "--ignore=tests/contract/test_captures.py")
+DUMPS = ("tests/contract/test_captures.py",)
 
-def test_the_contract_holds_on_the_real_kernel(guest: Guest) -> None:
+
+@pytest.mark.parametrize("arguments", [CHECKS, DUMPS], ids=["checks", "dumps"])
+def test_the_contract_holds_on_the_real_kernel(guest: Guest, arguments: tuple[str, ...]) -> None:
     guest.run("lioshell ls", check=True)
-    report = guest.pytest("tests/contract", timeout_s=600, env={"LIOSHELL_CONTRACT": "real"})
+    report = guest.pytest(*arguments, timeout_s=600, env={"LIOSHELL_CONTRACT": "real"})
     print(report)
     if not report.ok or report.of("skipped"):
         pytest.fail(str(report), pytrace=False)
