@@ -91,7 +91,7 @@ class DryRunConfigfs:
     def folder_numbers(self, path: str) -> dict[str, int]:
         """Return real folders with their inode numbers, and imagined ones with none."""
         found = dict.fromkeys(self.folders(path), 0)
-        if not self._is_imagined(path):
+        if not self._is_imagined(path) and self._configfs.is_dir(path):
             base = f"{path}/" if path else ""
             real = self._configfs.folder_numbers(path)
             there = [name for name in found if name in real and base + name not in self._made]

@@ -121,13 +121,14 @@ def _may_be_written(path: str) -> bool:
     import signal
 
     try:
+        # Before it is opened: to open a device may set it going (a watchdog, a tape).
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return False
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         # Nothing is there, or creating an object on it will tell what is wrong.
         return False
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return False
         # Who opens it meanwhile breaks the lease: by default that is a deadly SIGIO for us.
         fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from lioshell.errors import ConflictError, NotFoundError
+from lioshell.errors import ConflictError, NotFoundError, UsageError
 from lioshell.kernel.dry_run import dry_run
 from lioshell.lio import backstore_create as create
 from lioshell.lio.backstores import find_storage_object
@@ -209,3 +209,24 @@ def test_another_mount_point_has_a_file_of_its_own(lio, tmp_path):
     here.hbas()
     here.add("fileio_0", 5, [("disk1", Backing("", ""))])
     assert any("config%target" in name for name in os.listdir(tmp_path))
+
+
+def test_what_is_no_file_is_not_opened(lio, tmp_path, monkeypatch):
+    """To open a device may set it going, as a watchdog does."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    opened = []
+    real_open = os.open
+    monkeypatch.setattr(
+        os, "open", lambda path, *a, **k: opened.append(path) or real_open(path, *a, **k)
+    )
+    with pytest.raises(UsageError, match="no file"):
+        create.create_fileio(lio, "disk1", str(pipe), None)
+    assert str(pipe) not in opened
+
+
+def test_the_lease_is_given_back(lio, image):
+    create.create_fileio(lio, "disk1", str(image), None).delete()
+    with open("/proc/locks", encoding="ascii") as locks:
+        assert f":{os.stat(image).st_ino} " not in locks.read()
+    create.create_fileio(lio, "disk1", str(image), None)
