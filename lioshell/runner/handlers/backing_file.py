@@ -18,6 +18,8 @@ from lioshell.errors import ConflictError, LioshellError, NotFoundError, RunnerE
 from lioshell.model.sizes import check_block_multiple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lioshell.runner.handlers.base import Undo
 
 DEV_CONFIG_LIMIT_BYTES = 255
@@ -201,12 +203,12 @@ def open_locked(
     return fd
 
 
-def resize(fd: int, path: str, size_bytes: int) -> None:
-    """Give an open file another size, on stable storage. Raises RunnerError."""
+def resize(fd: int, path: str, size_bytes: int, sync: Callable[[], None]) -> None:
+    """Give an open file another size, on stable storage by `sync()`. Raises RunnerError."""
     before = os.fstat(fd).st_size
     try:
         os.ftruncate(fd, size_bytes)
-        os.fsync(fd)
+        sync()
     except OSError as error:
         with contextlib.suppress(OSError):  # a shorter file cannot be made whole again by this
             if before < size_bytes:

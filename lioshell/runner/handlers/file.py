@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from lioshell.runner.handlers import backing_file
 from lioshell.runner.handlers.base import Extent, Handler, TransferError, Undo, nothing_made
+from lioshell.runner.handlers.sync_state import SyncState
 from lioshell.runner.handlers.vectored import IOV_MAX, read_rest, write_rest
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class FileHandler(Handler):
         self._path = path
         self._size_bytes = size_bytes
         self._read_only = read_only
-        self._sync_failed = False
+        self._syncs = SyncState()
         self._write_cache = write_cache
         # Until when writes are the workers', time.monotonic(); 0.0: they are not.
         self._busy_until = 0.0
@@ -219,20 +220,22 @@ class FileHandler(Handler):
             self._write_at_once = -1
 
     def _write_durably(self, buffers: list[memoryview], offset_bytes: int) -> None:
-        self._raise_if_lost()
-        try:
-            write_rest(self._fd, buffers, offset_bytes, 0, os.RWF_DSYNC)
-        except OSError as error:
-            # Either nothing could be written, which loses nothing, or what was written (perhaps by
-            # earlier commands too) could not be synced, and the kernel reports that only once.
-            # Writing again without the sync tells the two apart: it raises in the first case.
-            write_rest(self._fd, buffers, offset_bytes, 0)
-            if error.errno == errno.EOPNOTSUPP:
-                # A file system without per-call flags: pwritev2(2).
-                self.flush()
+        with self._syncs.sync(covers_others=False) as unwritten:
+            try:
+                write_rest(self._fd, buffers, offset_bytes, 0, os.RWF_DSYNC)
                 return
-            self._sync_failed = True
-            raise
+            except OSError as error:
+                # Either nothing could be written, which loses nothing, or what was written (perhaps
+                # by earlier commands too) could not be synced, and the kernel reports that only
+                # once. Writing again without the sync tells the two apart: it raises in the first
+                # case.
+                unwritten.append(True)
+                write_rest(self._fd, buffers, offset_bytes, 0)
+                unwritten.clear()
+                if error.errno != errno.EOPNOTSUPP:
+                    raise
+        # A file system without per-call flags: pwritev2(2).
+        self.flush()
 
     def flush(self) -> None:
         """Put all acknowledged writes on stable storage.
@@ -240,16 +243,8 @@ class FileHandler(Handler):
         Raises OSError: the kernel's the first time, EIO from then on until the file is opened
         again. fdatasync(2) after a failed one may succeed though the dirty pages were dropped.
         """
-        self._raise_if_lost()
-        try:
+        with self._syncs.sync(covers_others=True):
             os.fdatasync(self._fd)
-        except OSError:
-            self._sync_failed = True
-            raise
-
-    def _raise_if_lost(self) -> None:
-        if self._sync_failed:
-            raise OSError(errno.EIO, "An earlier sync failed; writes before it may be lost")
 
     @property
     def physical_block_size_bytes(self) -> int:
@@ -337,7 +332,7 @@ class FileHandler(Handler):
 
     def resize(self, size_bytes: int) -> None:
         """Make the file longer, sparse, or shorter. Raises RunnerError."""
-        backing_file.resize(self._fd, self._path, size_bytes)
+        backing_file.resize(self._fd, self._path, size_bytes, self.flush)
         self._size_bytes = size_bytes
 
     def close(self) -> None:

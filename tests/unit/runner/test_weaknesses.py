@@ -2,8 +2,8 @@
 """What other runners are known to do wrong, by the numbers of the inventory's list.
 
 6.1.N is about data that are lost or wrong, 6.2.N about rings, threads and error paths. Those of
-single commands (1, 2, 8, 10, 11, 20) are with the commands, in tests/unit/runner/scsi; 18 and 19 are
-in test_supervisor.py, 21 is in tests/cli/test_device_care.py.
+single commands (1, 2, 8, 10, 11, 20) are with the commands, in tests/unit/runner/scsi; 18 and 19
+are in test_supervisor.py, 21 is in tests/cli/test_device_care.py.
 """
 
 from __future__ import annotations
