@@ -8,12 +8,13 @@ about again where it is more than was agreed to.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, TypeVar
 
 from lioshell.errors import ConflictError, DeclinedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from lioshell.lio.impact import Impact
 
@@ -62,6 +63,15 @@ class Consent:
                 self._agreed_sentences.add(question)
             else:
                 self._agreed += [question, *impacts]
+
+    @contextlib.contextmanager
+    def given(self, given: bool) -> Iterator[None]:
+        """Take one line's --yes for an answer to all that it would be asked."""
+        before, self.assume_yes = self.assume_yes, self.assume_yes or given
+        try:
+            yield
+        finally:
+            self.assume_yes = before
 
     def require_word(self, deed: str) -> None:
         """Let a command go on that a person has to agree to, whatever it takes away."""

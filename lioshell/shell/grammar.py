@@ -20,6 +20,7 @@ FORMS = ("text", "json", "yaml")
 """Forms of an answer, as in `-o json`."""
 
 _EXCERPT_WIDTH = 76
+_YES = "--yes"
 _NAMED = re.compile(r"([A-Za-z_][A-Za-z0-9_\-]*)=")
 
 
@@ -244,6 +245,12 @@ def arguments(words: list[Word], line: str) -> tuple[list[str], dict[str, str]]:
             )
         named[name] = value
     return positional, named
+
+
+def yes(words: list[Word]) -> tuple[list[Word], bool]:
+    """Return the words without a last --yes, and whether it was there; quoted, it is a name."""
+    said = bool(words) and words[-1].text == _YES and words[-1].plain == len(_YES)
+    return (words[:-1] if said else words), said
 
 
 def words_of(texts: Iterable[str]) -> tuple[list[Word], str]:

@@ -130,8 +130,10 @@ class Session(UserDevices):
         else:
             # As in targetcli, * alone lists.
             command = command or "ls"
+            rest, is_meant = (rest, False) if command in _READING else grammar.yes(rest)
             positional, named = _arguments(command, rest, line)
-            result = self._run(nodes, command, positional, named)
+            with self.consent.given(is_meant):
+                result = self._run(nodes, command, positional, named)
             if result is not None and result != EXIT:
                 self._go(result)
             self._leave_what_is_gone()

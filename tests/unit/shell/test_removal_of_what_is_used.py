@@ -57,6 +57,19 @@ def test_yes_does_it(used, line):
 
 
 @pytest.mark.parametrize("line", COMMANDS)
+def test_yes_at_the_end_of_a_line_does_this_one(used, line):
+    used.run(f"{line} --yes")
+    assert used.session.assume_yes is False
+
+
+def test_a_quoted_yes_is_a_name(used):
+    error = used.fails("/backstores/fileio delete '--yes'")
+    assert "no /backstores/fileio/--yes" in error.message
+    used.session.run_arguments(["clearconfig", "--yes"])
+    assert "Targets: 0" in used.run("ls /iscsi")
+
+
+@pytest.mark.parametrize("line", COMMANDS)
 def test_nobody_logged_in_is_no_question(built, line):
     built.run("saveconfig", line)
 
