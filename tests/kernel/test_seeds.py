@@ -13,6 +13,8 @@ MACHINE = """
     set -eu
     ip address replace 192.168.1.139/32 dev lo
     mkdir -p /srv /home
+    modprobe loop
+    timeout 10 sh -c 'until test -e /dev/loop-control; do sleep 0.1; done'
     for disk in sdb vg0/lv1 sda2; do
         truncate -s 1M /srv/seeds-$(basename $disk).img
         loop=$(losetup --find --show /srv/seeds-$(basename $disk).img)
