@@ -31,19 +31,16 @@ if TYPE_CHECKING:
     from prompt_toolkit.key_binding import KeyPressEvent
     from prompt_toolkit.output import Output as TerminalOutput
 
+    from lioshell.shell.preferences import Preferences
     from lioshell.shell.session import Session
 
 _MENU_LINES = 8
 _LINE = {
-    "line.path": "ansicyan",
-    "line.command": "bold",
-    "line.name": "ansimagenta",
-    "line.value": "",
     "line.quoted": "ansiyellow",
     "line.comment": "italic",
     "line.unknown": "ansired",
 }
-"""Colours of the terminal's own palette, as render/color.py has them."""
+"""Colours of the terminal's own palette, as render/color.py has them; `chosen` has the others."""
 
 _COLORED = {
     **_LINE,
@@ -79,6 +76,27 @@ _PLAIN = {
 }
 
 
+_CHOSEN = {
+    "color_path": "line.path",
+    "color_command": "line.command",
+    "color_keyword": "line.name",
+    "color_parameter": "line.value",
+    "color_default": "",
+}
+"""Preference -> the part of a line that it colours; "" is what no other names."""
+
+
+def chosen(prefs: Preferences) -> dict[str, str]:
+    """Return the styles that the preferences color_* give to the parts of a line."""
+    styles = {}
+    for name, part in _CHOSEN.items():
+        color = prefs.word(name)
+        color = "" if color == "none" else f"ansi{color}"
+        weight = "bold" if part == "line.command" else ""
+        styles[part] = f"{color} {weight}".strip()
+    return styles
+
+
 class HarmlessSuggestions(AutoSuggest):
     """Suggests the newest line of the history that goes on from what is typed.
 
@@ -107,7 +125,7 @@ class Editor:
     ) -> None:
         has_color = session.out.color
         self._session = session
-        self.style = Style.from_dict(_COLORED if has_color else _PLAIN)
+        self.style = Style.from_dict(_COLORED | chosen(session.prefs) if has_color else _PLAIN)
         self.color_depth = None if has_color else ColorDepth.DEPTH_1_BIT
         self._colors = LineColors(session, self._redraw)
         self._toolbar = Toolbar(session, self._redraw)

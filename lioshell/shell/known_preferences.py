@@ -19,11 +19,15 @@ COLORS = (
     *("none", "black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"),
     "default",
 )
+"""Of the terminal's palette; none leaves its text as it is."""
+
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
 def _color(default: str, what: str) -> Preference:
-    return Preference("enum", default, f"Colour of {what} at the prompt.", COLORS)
+    return Preference(
+        "enum", default, f"Colour of {what} at the prompt, from the next session on.", COLORS
+    )
 
 
 PREFERENCES = {

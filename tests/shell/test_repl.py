@@ -14,6 +14,7 @@ from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.output import DummyOutput
+from prompt_toolkit.styles import Style
 
 from lioshell.lio.fabrics import Fabric
 from lioshell.shell import editor, repl
@@ -257,3 +258,14 @@ def test_messages_that_go_to_a_file_stay_there(terminal, monkeypatch):
     with create_app_session(output=DummyOutput()), repl._messages_above_the_prompt(terminal.env):
         terminal.session.out.note("a disk went")
     assert log.getvalue() == "a disk went\n"
+
+
+def test_the_colors_of_a_line_are_preferences(terminal):
+    chosen, prefs = editor.chosen, terminal.session.prefs
+    assert chosen(prefs)["line.path"] == "ansimagenta"
+    terminal.session.run_line("set global color_path=red color_command=none color_default=blue")
+    assert chosen(prefs)["line.path"] == "ansired"
+    assert chosen(prefs)["line.command"] == "bold"
+    assert chosen(prefs)[""] == "ansiblue"
+    style = Style.from_dict(chosen(prefs))
+    assert style.get_attrs_for_style_str("class:line.path").color == "ansired"
