@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lioshell.errors import LioshellError
 from lioshell.runner.care import Care
 from lioshell.runner.loop import Loop
-from lioshell.runner.states import SERVED
+from lioshell.runner.states import OPENING, SERVED
 from lioshell.runner.statistics import SLOW_S
 from lioshell.runner.supervisor import Supervisor
 from lioshell.service.control import ControlServer
@@ -146,7 +146,7 @@ class Host:
         self._loop.call(lambda: None, timeout_s)
 
     def _waiting(self, path: str) -> bool:
-        return path not in dict(self.supervisor.status())
+        return dict(self.supervisor.status()).get(path) in (None, OPENING)
 
     def close(self) -> None:
         """Give up every device, blocked, so that initiators retry until somebody takes over."""

@@ -262,7 +262,7 @@ class SessionHosting(Hosting):
         self._host.serve_only(self._own)
         self.refresh()
         for path in created:
-            problem = self._host.problem(path)
+            problem = self._host.wait_served(path, _ATTACH_TIMEOUT_S)
             if problem:
                 raise RunnerError(
                     f"{path.rpartition('/')[2]} is not served: {problem}",

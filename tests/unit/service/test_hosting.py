@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
+import time
 
 import pytest
 
@@ -105,3 +106,21 @@ def test_a_device_deleted_while_it_is_served(kernel, machine):
     wait_until(lambda: hosting.served_here() == [])
     hosting.close()
     assert not kernel.configfs.exists("core/user_0")
+
+
+def test_a_storage_that_opens_slowly_is_waited_for(kernel, machine, monkeypatch):
+    from lioshell.runner.handlers import registry
+    from lioshell.runner.openings import Openings
+
+    real = registry.make_unit
+
+    def slow(*arguments, **options):
+        time.sleep(0.5)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(registry, "make_unit", slow)
+    monkeypatch.setattr(Openings.__init__, "__defaults__", (0.05,))
+    hosting = SessionHosting(kernel, lambda: None, lambda _: None)
+    make_device(kernel, machine)
+    assert hosting.devices_changed([PATH]) == ["vol0 is served by this session."]
+    hosting.close()
