@@ -25,6 +25,7 @@ _SIMPSUP: Final = 0x01
 _V_SUP: Final = 0x01
 # From WSNZ to MAXIMUM WRITE SAME LENGTH; atomic writes have limits of 0: they are not there.
 _LIMITS: Final = Struct(">BBHIIIIIIIQ20x")
+_WSNZ: Final = 0x01
 _UGAVALID: Final = 0x80000000
 _LBPU: Final = 0x80
 _LBPWS: Final = 0x40
@@ -99,7 +100,7 @@ def _block_limits(unit: Unit) -> bytes:
     """Block Limits (B0h), SBC-3 6.6.4.
 
     OPTIMAL TRANSFER LENGTH is the maximum, as LIO's own backstores say; Linux sizes its requests
-    by it. WSNZ is 0. UNMAP has limits where there is UNMAP.
+    by it. UNMAP has limits where there is UNMAP.
     """
     longest = min(unit.geometry.hw_max_sectors, 0xFFFFFFFF)
     per_physical = 1 << physical_exponent(unit)
@@ -107,7 +108,7 @@ def _block_limits(unit: Unit) -> bytes:
         (unmap.LIMIT_BLOCKS, unmap.LIMIT_DESCRIPTORS) if unit.provisioned else (0, 0)
     )
     return _LIMITS.pack(
-        0,
+        _WSNZ,
         compare.compare_and_write_limit(unit),
         per_physical if per_physical > 1 else 0,
         longest,

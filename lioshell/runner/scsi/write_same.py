@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Execute = Callable[[Unit, Command], Response | Deferred]
 
-LIMIT_BLOCKS: Final = 0x10000
+LIMIT_BLOCKS: Final = 0xFFFF
 """MAXIMUM WRITE SAME LENGTH: what one command may keep the medium busy with."""
 
 _ANCHOR: Final = 0x10
@@ -40,6 +40,9 @@ def _write_samer(layout: Layout, has_ndob: bool) -> Execute:
             return invalid_field(layout.flags_byte, 3)
         if flags & _OBSOLETE:
             return invalid_field(layout.flags_byte, 2)
+        if not count:
+            # Up to the last block (WSNZ is 1): one field that was left out would cost all of it.
+            return invalid_field(layout.length_byte)
         bad = refusal(
             unit,
             layout,
@@ -55,12 +58,6 @@ def _write_samer(layout: Layout, has_ndob: bool) -> Execute:
             return invalid_field(layout.length_byte)
         if unit.read_only:
             return WRITE_PROTECTED
-        # A length of 0 means up to the last block, as WSNZ is 0 in the block limits.
-        count = count or unit.blocks - lba
-        if count > LIMIT_BLOCKS:
-            return invalid_field(layout.length_byte)
-        if not count:
-            return no_data(command)
         block = bytes(unit.block_size_bytes) if ndob else command.gather(unit.block_size_bytes)
 
         def fill() -> Response:

@@ -7,6 +7,7 @@ must not have one (an initiator could reach what it has no access to).
 
 from __future__ import annotations
 
+import time
 from struct import Struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 TARGET_LIMIT: Final = 2
 SEGMENT_LIMIT: Final = 16
 LIST_LIMIT_BYTES: Final = 512
+KEPT_S: Final = 5.0
+"""How long the status of a copy that has ended can be asked for."""
 _SEGMENT_LIMIT_BLOCKS: Final = 0xFFFF
 _CONCURRENT_LIMIT: Final = 255  # as many as there are list ids
 
@@ -62,11 +65,12 @@ _STATUS = Struct(">IBHBI")
 
 
 class CopyState(NamedTuple):
-    """What RECEIVE COPY RESULTS tells of a list id."""
+    """What RECEIVE COPY RESULTS tells of a list id; `ended` is a time.monotonic()."""
 
     status: int
     segments: int = 0
     blocks: int = 0
+    ended: float = 0.0
 
 
 class _Segment(NamedTuple):
@@ -117,7 +121,7 @@ def extended_copy(unit: Unit, command: Command) -> Response | Deferred:
             state, response = _copy(unit, segments)
         finally:
             if kept:
-                unit.copies[list_id] = state
+                unit.copies[list_id] = state._replace(ended=time.monotonic())
         return response or no_data(command)
 
     # The sources are held too: what is copied is what they were when the command began.
@@ -209,6 +213,11 @@ def copy_status(unit: Unit, command: Command) -> Response:
     list_id = command.cdb[2]
     state = unit.copies.get(list_id)
     if state is None:
+        return invalid_field(2)
+    if state.status != _IN_PROGRESS and time.monotonic() - state.ended > KEPT_S:
+        # The ids are those of a nexus, which the ring does not tell: what another initiator did
+        # under the same id some time ago is not for this one.
+        unit.copies.pop(list_id, None)
         return invalid_field(2)
     # TRANSFER COUNT UNITS 01h: KiB.
     kibibytes = min(state.blocks * unit.block_size_bytes >> 10, 0xFFFFFFFF)

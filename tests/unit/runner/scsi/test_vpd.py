@@ -73,10 +73,10 @@ def test_extended_inquiry_tells_of_simple_tasks_and_the_cache(page, make_bench) 
 def test_block_limits_of_a_thick_disk(page, make_bench) -> None:
     body = page(0xB0, make_bench(hw_max_sectors=8192, thin=False))
     assert len(body) == 60
-    assert body[:4] == bytes((0, 255, 0, 0))
+    assert body[:4] == bytes((1, 255, 0, 0))
     assert body[4:8] == body[8:12] == (8192).to_bytes(4, "big")
     assert body[12:32] == bytes(20)
-    assert body[32:40] == (0x10000).to_bytes(8, "big")
+    assert body[32:40] == (0xFFFF).to_bytes(8, "big")
     assert body[40:] == bytes(20)
 
 

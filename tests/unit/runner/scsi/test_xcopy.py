@@ -9,6 +9,7 @@ import pytest
 
 from lioshell.runner.command import Command, Deferred
 from lioshell.runner.handlers.base import CHUNK_BYTES
+from lioshell.runner.scsi.xcopy import KEPT_S
 from tests.unit.runner.scsi.cdbs import SIZE, pattern
 
 NAA = bytes.fromhex("60014056c0c2a0e4f6b4d8e9a510f2c7")
@@ -156,6 +157,17 @@ def test_copy_status(filled, sense, invalid_field) -> None:
     failed = send(filled, parameters([target()], [segment(0, 8, 4)], list_id=9))
     assert failed.response.sense == sense(7, 0x27, 7)
     assert results(filled, 0, 9).data[:12] == bytes.fromhex("00000008 02 0000 01 00000000")
+
+
+def test_copy_status_is_kept_for_a_moment(filled, invalid_field, monkeypatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("lioshell.runner.scsi.xcopy.time.monotonic", lambda: now[0])
+    assert send(filled, parameters([target()], [segment(0, 8, 4)])).response.status == 0
+    now[0] += KEPT_S
+    assert results(filled, 0, 1).response.status == 0
+    now[0] += 0.1
+    assert results(filled, 0, 1).response.sense == invalid_field(2)
+    assert filled.disk.copies == {}
 
 
 def test_a_list_id_that_is_not_kept_and_one_in_use(filled, invalid_field, sense) -> None:
