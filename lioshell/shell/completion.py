@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prompt_toolkit.completion import Completer, Completion, PathCompleter
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 
 from lioshell.errors import LioshellError
@@ -13,8 +13,6 @@ from lioshell.shell import candidates, grammar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from prompt_toolkit.completion import CompleteEvent
 
     from lioshell.shell.session import Session
 
@@ -50,6 +48,10 @@ class ShellCompleter(Completer):
         except Exception:  # noqa: BLE001
             # A defect of ours must not break the line that somebody is typing.
             return
+
+    def all_completions(self, document: Document) -> list[Completion]:
+        """Return all that fits at the cursor, as asked for with Tab."""
+        return list(self.get_completions(document, CompleteEvent(completion_requested=True)))
 
     def _file_names(
         self, typed: candidates.Candidate, event: CompleteEvent

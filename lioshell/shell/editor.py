@@ -4,23 +4,26 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app
 from prompt_toolkit.auto_suggest import AutoSuggest, Suggestion
-from prompt_toolkit.enums import EditingMode
-from prompt_toolkit.filters import Condition, has_completions
+from prompt_toolkit.completion import get_common_complete_suffix
+from prompt_toolkit.enums import DEFAULT_BUFFER, EditingMode
+from prompt_toolkit.filters import Condition, has_completions, has_focus, has_selection
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.key_binding.vi_state import InputMode
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.shortcuts import CompleteStyle
-from prompt_toolkit.styles import Style
+from prompt_toolkit.styles import DynamicStyle, Style
 
 from lioshell.shell.completion import ShellCompleter
 from lioshell.shell.destructive import is_destructive
 from lioshell.shell.highlighting import LineColors
 from lioshell.shell.history import SafeHistory
+from lioshell.shell.newest_only import NewestOnly
 from lioshell.shell.toolbar import Toolbar
 
 if TYPE_CHECKING:
@@ -30,20 +33,17 @@ if TYPE_CHECKING:
     from prompt_toolkit.input import Input
     from prompt_toolkit.key_binding import KeyPressEvent
     from prompt_toolkit.output import Output as TerminalOutput
+    from prompt_toolkit.styles import BaseStyle
 
     from lioshell.shell.preferences import Preferences
     from lioshell.shell.session import Session
 
 _MENU_LINES = 8
-_LINE = {
+_TAB_PATIENCE_S = 0.25
+_COLORED = {
     "line.quoted": "ansiyellow",
     "line.comment": "italic",
     "line.unknown": "ansired",
-}
-"""Colours of the terminal's own palette, as render/color.py has them; `chosen` has the others."""
-
-_COLORED = {
-    **_LINE,
     # Both colours of a pair are given: legible on a dark and on a light terminal.
     "completion-menu.completion": "bg:#303030 #d7d7d7",
     "completion-menu.completion.current": "noreverse bg:#005f87 #ffffff bold",
@@ -75,6 +75,8 @@ _PLAIN = {
     "tree.current": "reverse",
 }
 
+
+_PLAIN_STYLE = Style.from_dict(_PLAIN)
 
 _CHOSEN = {
     "color_path": "line.path",
@@ -123,14 +125,12 @@ class Editor:
         terminal_input: Input | None = None,
         terminal_output: TerminalOutput | None = None,
     ) -> None:
-        has_color = session.out.color
         self._session = session
-        self.style = Style.from_dict(_COLORED | chosen(session.prefs) if has_color else _PLAIN)
-        self.color_depth = None if has_color else ColorDepth.DEPTH_1_BIT
         self._colors = LineColors(session, self._redraw)
         self._toolbar = Toolbar(session, self._redraw)
+        completer = ShellCompleter(session)
         self._prompt: PromptSession[str] = PromptSession(
-            completer=ShellCompleter(session),
+            completer=completer,
             complete_style=CompleteStyle.COLUMN,
             complete_while_typing=Condition(lambda: session.prefs.flag("complete_while_typing")),
             complete_in_thread=True,
@@ -140,23 +140,35 @@ class Editor:
                 lambda: not session.prefs.flag("complete_while_typing")
             ),
             history=SafeHistory(session.env.state_dir),
-            # Without colours nobody could tell a suggestion from what is typed.
-            auto_suggest=HarmlessSuggestions() if has_color else None,
             lexer=self._colors,
-            style=self.style,
+            style=DynamicStyle(lambda: self.style),
             include_default_pygments_style=False,
             bottom_toolbar=self._bottom,
-            key_bindings=_keys(),
+            key_bindings=_keys(completer),
             reserve_space_for_menu=_MENU_LINES,
-            color_depth=self.color_depth,
             input=terminal_input,
             output=terminal_output,
         )
+
+    @property
+    def style(self) -> BaseStyle:
+        """The colours, as preferences want them now."""
+        if not self._session.out.color:
+            return _PLAIN_STYLE
+        return _colored_style(tuple(chosen(self._session.prefs).items()))
+
+    @property
+    def color_depth(self) -> ColorDepth | None:
+        """Black and white where there are to be no colours; None for what the terminal can."""
+        return None if self._session.out.color else ColorDepth.DEPTH_1_BIT
 
     def read(self) -> str:
         """Return what was typed or pasted; raises KeyboardInterrupt, EOFError."""
         self._colors.new_line()
         self._toolbar.look()
+        # Without colours nobody could tell a suggestion from what is typed.
+        self._prompt.auto_suggest = HarmlessSuggestions() if self._session.out.color else None
+        self._prompt.color_depth = self.color_depth
         is_vi = self._session.prefs.word("editing_mode") == "vi"
         self._prompt.editing_mode = EditingMode.VI if is_vi else EditingMode.EMACS
         return self._prompt.prompt(prompt_text(self._session))
@@ -180,6 +192,12 @@ class Editor:
         return fragments
 
 
+@functools.cache
+def _colored_style(styles: tuple[tuple[str, str], ...]) -> BaseStyle:
+    """Return the style with the colours that were chosen; made once for each choice."""
+    return Style.from_dict({**_COLORED, **dict(styles)})
+
+
 def prompt_text(session: Session) -> AnyFormattedText:
     """Return the prompt: the path, cut in its middle where it is longer than preferred."""
     path = session.node.path
@@ -190,13 +208,34 @@ def prompt_text(session: Session) -> AnyFormattedText:
     return [("class:line.path", path), ("", "> ")]
 
 
-def _keys() -> KeyBindings:
+def _keys(completer: ShellCompleter) -> KeyBindings:
     keys = KeyBindings()
+    completing = NewestOnly(completer.all_completions, lambda: None)
 
     @Condition
     def is_chosen() -> bool:
         state = get_app().current_buffer.complete_state
         return state is not None and state.current_completion is not None
+
+    @keys.add("tab", filter=has_focus(DEFAULT_BUFFER) & ~has_selection)
+    def complete(event: KeyPressEvent) -> None:
+        """Complete at once where that is quick, so that keys behind Tab find it done.
+
+        Else in a thread, which a further key ends.
+        """
+        buffer = event.current_buffer
+        if buffer.complete_state is not None:
+            buffer.complete_next()
+            return
+        completing.forget()
+        found = completing.ask(buffer.document, _TAB_PATIENCE_S)
+        if found is not None and len(found) == 1:
+            buffer.apply_completion(found[0])
+            return
+        if found:
+            buffer.insert_text(get_common_complete_suffix(buffer.document, found))
+        if found is None or found:
+            buffer.start_completion(insert_common_part=found is None)
 
     @keys.add("enter", filter=is_chosen)
     def accept_completion(event: KeyPressEvent) -> None:

@@ -25,9 +25,7 @@ _LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
 def _color(default: str, what: str) -> Preference:
-    return Preference(
-        "enum", default, f"Colour of {what} at the prompt, from the next session on.", COLORS
-    )
+    return Preference("enum", default, f"Colour of {what} at the prompt.", COLORS)
 
 
 PREFERENCES = {

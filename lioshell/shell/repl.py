@@ -44,8 +44,7 @@ def run(
     session.consent.confirm = questions.confirm
     session.screen = TerminalScreen(
         session,
-        style=editor.style,
-        color_depth=editor.color_depth,
+        editor,
         terminal_input=terminal_input,
         terminal_output=terminal_output,
     )

@@ -8,7 +8,7 @@ import io
 import os
 import select
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from lioshell.environment import is_terminal
 from lioshell.errors import LioshellError, NotFoundError
@@ -50,21 +50,31 @@ class Frame(io.StringIO):
         return True
 
 
+class Looks(Protocol):
+    """The colours of the session, as they are now."""
+
+    @property
+    def style(self) -> BaseStyle:
+        """What each class of text looks like."""
+
+    @property
+    def color_depth(self) -> ColorDepth | None:
+        """How many colours there are; None for what the terminal can."""
+
+
 class TerminalScreen(Screen):
     """A terminal that a person looks at; a dumb one is only written to, line by line."""
 
     def __init__(
         self,
         session: Session,
+        looks: Looks,
         *,
-        style: BaseStyle,
-        color_depth: ColorDepth | None,
         terminal_input: Input | None,
         terminal_output: TerminalOutput | None,
     ) -> None:
         self._session = session
-        self._style = style
-        self._color_depth = color_depth
+        self._looks = looks
         self._input = terminal_input
         self._output = terminal_output
 
@@ -92,8 +102,8 @@ class TerminalScreen(Screen):
         picker = TreePicker(
             root,
             here.path,
-            style=self._style,
-            color_depth=self._color_depth,
+            style=self._looks.style,
+            color_depth=self._looks.color_depth,
             terminal_input=self._input,
             terminal_output=self._output,
         )
