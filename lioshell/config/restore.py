@@ -18,6 +18,7 @@ from lioshell.config.document import (
     SECTIONS,
     Document,
     Item,
+    empty,
     entries,
     is_empty,
     merged,
@@ -36,7 +37,7 @@ from lioshell.lio.clearing import clear, remove_empty_hbas
 from lioshell.lio.fabrics import Fabric, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
 
     from lioshell.config.attempts import Progress
     from lioshell.lio.root import Lio
@@ -112,11 +113,13 @@ def restore(
         exports, kept, phase = {}, before, RESTORING
     pending = _begin(source, phase, wanted, kept)
     journal = Journal(lio.kernel.run_dir, pending, dry_run=lio.dry_run)
-    if options.clear_existing and everything:
-        clear(lio)
+    if options.clear_existing:
+        with _failing_clear_remembered(lio, journal, wanted, before):
+            if everything:
+                clear(lio)
+            else:
+                clear_part(lio, options.selection)
         journal.add(phase=RESTORING)
-    elif options.clear_existing:
-        clear_part(lio, options.selection)
     existing = options.existing or bool(began) or bool(exports)
     run = _Run(lio, journal, serving or Serving(), options, existing=existing)
     return run.run(wanted, kept)
@@ -142,7 +145,8 @@ def retry(
     # Until each was tried, it stays for its old reason.
     journal = Journal(lio.kernel.run_dir, pending._replace(phase=phase), dry_run=lio.dry_run)
     if phase == CLEARING:
-        clear(lio)
+        with _failing_clear_remembered(lio, journal, pending.document, None):
+            clear(lio)
         journal.add(phase=RESTORING)
     run = _Run(lio, journal, serving or Serving(), options, existing=True)
     return run.run(pending.document, None)
@@ -165,6 +169,31 @@ def forget(lio: Lio, paths: list[str]) -> list[str]:
     unrestored.remember(lio.kernel.run_dir, left)
     gone = {one.path for one in pending.objects} - {one.path for one in left.objects}
     return [one.path for one in pending.objects if one.path in gone]
+
+
+@contextlib.contextmanager
+def _failing_clear_remembered(
+    lio: Lio, journal: Journal, wanted: Document, before: Pending | None
+) -> Iterator[None]:
+    """When what ran cannot be removed, let pending be what is gone, and not what still runs.
+
+    A clear that fails puts back what it can: what runs then is as the user left it, and counts.
+    """
+    try:
+        yield
+    except LioshellError as error:
+        left, failures = ({}, []) if before is None else (before.document, list(before.objects))
+        there = set(_existing(lio, wanted))
+        gone = empty()
+        for section, item in objects(wanted):
+            path = tree_path(section, item)
+            if path not in there and section != "fabric_modules":
+                gone[section].append(item)
+                hint = "Mend that, then: restoreconfig --retry"
+                reason = f"what ran before could not be removed: {error}"
+                failures.append(unrestored.Unrestored(path, reason, hint))
+        journal.end(merged(left, gone), failures)
+        raise
 
 
 def _begin(source: str, phase: str, wanted: Document, kept: Pending | None) -> Pending:
@@ -245,31 +274,29 @@ def count(document: Document) -> int:
     return total
 
 
-def _refuse_conflicts(lio: Lio, document: Document, began: Collection[str]) -> None:
-    """Raise ConflictError for objects that exist, but for those of an interrupted restore."""
-    existing = []
+def _existing(lio: Lio, document: Document) -> Iterator[str]:
+    """Yield the paths of the storage objects and targets of a document that there are."""
     with lio.surveyed():
         for item in entries(document, "storage_objects"):
             plugin, name = item.get("plugin"), item.get("name")
-            known = plugin in lio.specs.backstore_names() and isinstance(name, str)
-            if known and tree_path("storage_objects", item) not in began:
+            if plugin in lio.specs.backstore_names() and isinstance(name, str):
                 with contextlib.suppress(LioshellError):  # not there: the good case
-                    existing.append(find_storage_object(lio, str(plugin), str(name)).tree_path)
+                    find_storage_object(lio, str(plugin), name)
+                    yield tree_path("storage_objects", item)
     for item in entries(document, "targets"):
         fabric, wwn = item.get("fabric"), item.get("wwn")
-        if (
-            fabric not in lio.specs.fabric_words()
-            or not isinstance(wwn, str)
-            or wwn.strip(".") == ""
-        ):
+        if fabric not in lio.specs.fabric_names() or not isinstance(wwn, str):
             continue
-        spec = lio.specs.fabric(str(fabric))
-        if "/" in wwn:
+        if wwn.strip(".") == "" or "/" in wwn:
             continue
-        if tree_path("targets", item) not in began and lio.configfs.is_dir(
-            Target(lio, spec, wwn).path
-        ):
-            existing.append(f"/{fabric}/{wwn}")
+        target = Target(lio, lio.specs.fabric(str(fabric)), wwn)
+        if lio.configfs.is_dir(target.path):
+            yield target.tree_path
+
+
+def _refuse_conflicts(lio: Lio, document: Document, began: Collection[str]) -> None:
+    """Raise ConflictError for objects that exist, but for those of an interrupted restore."""
+    existing = [path for path in _existing(lio, document) if path not in began]
     if existing:
         raise ConflictError(
             f"These exist already: {names(existing)}",

@@ -181,6 +181,33 @@ def test_nothing_is_removed_when_nothing_can_be_remembered(cli, saved, monkeypat
     assert cli.tree() == before
 
 
+def test_a_clear_that_fails_leaves_what_runs_and_what_the_user_changed(cli, saved):
+    """Each of its steps fails once; afterwards a save keeps what runs, and what is gone."""
+    steps = Faults()
+    assert cli("clearconfig", "confirm=true", faults=steps).code == 0
+    assert cli("restoreconfig").code == 0
+    for number in range(1, len(steps.operations) + 1):
+        cli.ok(f"{TPG} set attribute login_timeout=10", "saveconfig")
+        before = json.loads(cli.saveconfig.read_text())
+        cli.ok(f"{TPG} set attribute login_timeout=20")
+        step = steps.operations[number - 1]
+        result = cli("restoreconfig", "clear_existing=true", faults=Faults(number))
+        cli.ok("saveconfig")
+        kept = json.loads(cli.saveconfig.read_text())
+        marks = kept.pop("lioshell", {"not_restored": []})["not_restored"]
+        assert [o["name"] for o in kept["storage_objects"]] == ["f0", "r0"], step
+        if result.code == 0:
+            # An empty folder that stays harms nobody.
+            assert kept == before, step
+            continue
+        running = cli.kernel().configfs.is_dir(f"iscsi/{IQN}/tpgt_1")
+        timeout = kept["targets"][0]["tpgs"][0]["attributes"]["login_timeout"]
+        assert timeout == (20 if running else 10), step
+        assert running or f"/iscsi/{IQN}" in [mark["path"] for mark in marks]
+        assert cli("restoreconfig", "--retry").code == 0
+    assert number > 10
+
+
 # A document of another kernel, or of somebody's own hands
 
 
