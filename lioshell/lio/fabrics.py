@@ -108,7 +108,8 @@ class Fabric:
         if exact:
             wwn = check_folder_name(wwn)
         else:
-            wwn = normalise_wwn(wwn or self._new_wwn(), self.spec.wwn_types)
+            given = self._new_wwn() if wwn is None else wwn
+            wwn = normalise_wwn(given, self.spec.wwn_types)
         target = Target(self._lio, self.spec, wwn)
         with self._lio.transaction() as steps:
             self._lio.require_fabric(self.spec)
