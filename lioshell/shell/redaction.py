@@ -43,6 +43,21 @@ def redacted(line: str) -> str:
     return "".join([*parts, line[position:]])
 
 
+def without_secrets(text: str, line: str) -> str:
+    """Return a text about a line, as an error is one, with the line's passwords as ***."""
+    try:
+        words = [word.text for word in grammar.split_words(line)]
+    except LioshellError:
+        # Such a line is shown by nobody but the grammar, which masks it.
+        return text
+    for word in words:
+        shown = _masked(word)
+        if shown != word:
+            secret = word[len(shown) - len(MASK) :]
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, text.replace(word, shown))
+    return text
+
+
 def _masked(text: str) -> str:
     """Return a word with a secret's value as ***; that of userid=password=x is one too."""
     names = text.split("=")

@@ -23,7 +23,7 @@ from lioshell.shell.consent import Consent, Unanswered
 from lioshell.shell.node import is_component
 from lioshell.shell.nodes.root import RootNode
 from lioshell.shell.preferences import Preferences
-from lioshell.shell.redaction import redacted
+from lioshell.shell.redaction import redacted, without_secrets
 from lioshell.shell.screen import Screen
 from lioshell.shell.user_devices import UserDevices
 from lioshell.shell.visited import Visited
@@ -114,7 +114,13 @@ class Session(UserDevices):
     def run_words(self, words: list[grammar.Word], line: str) -> bool:
         """Run the words of a line; raises LioshellError."""
         with self.command_log.noting(line):
-            return self._run_words(words, line)
+            try:
+                return self._run_words(words, line)
+            except LioshellError as error:
+                error.message = without_secrets(error.message, line)
+                error.hint = without_secrets(error.hint, line)
+                error.path = without_secrets(error.path, line)
+                raise
 
     def _run_words(self, words: list[grammar.Word], line: str) -> bool:
         self.hosting.refresh()

@@ -305,6 +305,8 @@ def arguments(mode: str, line: str) -> tuple[list[str], str]:
 @example("json", f"{TPG} set auth password='sesame\udcff")
 @example("-c", "/backstores/ramdisk create \u202e 1M")
 @example("-c", f"{TPG} set auth userid=\udcff")
+@example("-c", "/backstores/fileio create f0 new.img 1M=password=sesame")
+@example("-c", "cd 'password=sesame'")
 def test_any_line(ground: Ground, mode: str, line: str) -> None:
     words, stdin = arguments(mode, line)
     result = ground.cli(*words, stdin=stdin)
@@ -348,7 +350,7 @@ def test_the_fence_holds(ground: Ground) -> None:
 
 def test_the_grammar_s_lines_reach_what_they_are_meant_for(ground: Ground) -> None:
     """Most commands that are tried exist somewhere, or nothing would be tested."""
-    line = f"{TPG}/luns create /backstores/ramdisk/r1"
+    line = f"{TPG}/luns create /backstores/ramdisk/r2"
     assert grammar.split_words(line)[1].text in COMMANDS
     assert ground.cli("-c", line).code == 0
     assert ground.state() != ground.before

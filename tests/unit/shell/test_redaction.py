@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lioshell.shell.redaction import holds_secret, redacted
+from lioshell.shell.redaction import holds_secret, redacted, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,21 @@ def test_no_password_is_left(secret):
     line = f"set auth password=<{secret}>"
     assert f"<{secret}" not in redacted(line)
     assert holds_secret(line)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "shown"),
+    [
+        (
+            "'1M=password=hunter2' is no size",
+            "create d 1M=password=hunter2",
+            "'1M=password=***' is no size",
+        ),
+        ("'hunter2' is too short", "set auth password=hunter2", "'***' is too short"),
+        ("There is no bath", "set auth password=a", "There is no bath"),
+        ("There is no d", "create d 1M", "There is no d"),
+        ("The quote ' is never closed", "set auth password='x", "The quote ' is never closed"),
+    ],
+)
+def test_what_an_error_says_of_a_line_has_no_password(text, line, shown):
+    assert without_secrets(text, line) == shown
