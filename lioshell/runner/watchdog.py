@@ -36,6 +36,8 @@ class Watchdog:
         self._thread: threading.Thread | None = None
         # Device -> the age at which its oldest command is told of next.
         self._told: dict[str, float] = {}
+        self._last = self._told_at = time.monotonic()
+        self._turns = 0
 
     def start(self) -> None:
         """Begin to look; nothing happens when it does already."""
@@ -50,25 +52,32 @@ class Watchdog:
             self._thread.join()
 
     def _run(self) -> None:
-        loop = self._loop
         tick_s = _IDLE_TICK_S
-        turns = loop.turns
-        last = told_at = time.monotonic()
+        self._last = self._told_at = time.monotonic()
         while not self._stop.wait(tick_s):
-            now = time.monotonic()
-            if loop.waits and now - last < tick_s + _SLACK_S:
-                # Neither the loop nor, by this clock, the whole process has been stopped: a command
-                # that comes now has not waited.
-                loop.alive_at = now
-            self._depose()
-            if now - told_at >= min(_TELL_S, self.hangs_s):
-                told_at = now
-                for device in loop.devices():
-                    self._tell(device, now)
-            busy = loop.turns != turns or not loop.waits
-            turns = loop.turns
-            last = now
-            tick_s = _BUSY_TICK_S if busy else _IDLE_TICK_S
+            try:
+                tick_s = self._tick(tick_s)
+            except Exception as error:  # noqa: BLE001 - nobody would look after the watchdog
+                if self._loop.report is not None:
+                    self._loop.report(f"The watchdog failed: {type(error).__name__}: {error}")
+
+    def _tick(self, tick_s: float) -> float:
+        """Look once; return after how many seconds to look again."""
+        loop = self._loop
+        now = time.monotonic()
+        if loop.waits and now - self._last < tick_s + _SLACK_S:
+            # Neither the loop nor, by this clock, the whole process has been stopped: a command
+            # that comes now has not waited.
+            loop.alive_at = now
+        self._last = now
+        self._depose()
+        if now - self._told_at >= min(_TELL_S, self.hangs_s):
+            self._told_at = now
+            for device in loop.devices():
+                self._tell(device, now)
+        busy = loop.turns != self._turns or not loop.waits
+        self._turns = loop.turns
+        return _BUSY_TICK_S if busy else _IDLE_TICK_S
 
     def _depose(self) -> None:
         loop = self._loop
