@@ -92,10 +92,12 @@ class PortGroups:
     def _port(self, member: str) -> int | None:
         """Return the relative identifier of "FABRIC/WWN/tpgt_N/lun_N", None where it is not told.
 
-        The fabric's name is written as the kernel says it, its folder in small letters.
+        The fabric's name is written as the kernel says it, its folder in small letters
+        (drivers/target/target_core_configfs.c, target_tg_pt_gp_members_show).
         """
-        fabric, _, rest = member.strip().partition("/")
-        path = f"{fabric.lower()}/{rest}/statistics/scsi_port/indx"
+        tpg, _, lun = member.strip().rpartition("/")
+        fabric, _, rest = tpg.partition("/")
+        path = f"{fabric.lower()}/{rest}/lun/{lun}/statistics/scsi_port/indx"
         if not rest or not self._configfs.exists(path):
             return None
         identifier = int(self._configfs.read(path))

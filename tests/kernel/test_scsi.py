@@ -78,7 +78,7 @@ AGREEMENT = (
     ("sg_vpd -p lbpv {d}", ("(LBPU): 1", "(LBPWS): 1", "(LBPWS10): 1", "thin provisioned")),
     ("sg_readcap -l {d}", ("lbpme=1, lbprz=1", "131072", "4096 bytes")),
     ("sg_opcodes {d}", ("Compare and write", "Unmap", "Write same(16)", "Verify(10)")),
-    ("sg_opcodes -R {d}", ("Extended copy",)),
+    ("sg_opcodes -R {d}", ("3600    Format Unit",)),
     ("sg_opcodes --tmf {d}", ("Abort task", "Logical unit reset")),
     ("sg_logs {d}", ("0x2f",)),
     ("sg_modes -a {d}", ("Caching", "Control")),

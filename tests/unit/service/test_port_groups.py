@@ -11,7 +11,7 @@ from lioshell.service.port_groups import KEPT_S, PortGroups
 
 BASE = "core/user_0/vol0"
 GROUP = f"{BASE}/alua/default_tg_pt_gp"
-PORT = "iscsi/iqn.2003-01.com.example:a/tpgt_1/lun_0/statistics/scsi_port/indx"
+PORT = "iscsi/iqn.2003-01.com.example:a/tpgt_1/lun/lun_0/statistics/scsi_port/indx"
 
 
 class Files:
