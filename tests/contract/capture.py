@@ -139,7 +139,10 @@ def play(
     before = snapshot(configfs, base, here)
     yield {"tree": before}
     for step in steps(name):
-        answer = _do(kernel, step, here, initiators)
+        answer = _do(kernel, step._replace(verb=step.verb.lstrip("-")), here, initiators)
+        if step.verb.startswith("-"):
+            yield {"do": list(step), "is": answer}
+            continue
         after = snapshot(configfs, base, here)
         changed = {path: list(entry) for path, entry in after.items() if before.get(path) != entry}
         gone = sorted(path for path in before if path not in after)
