@@ -107,8 +107,8 @@ def record(name: str, records: Iterable[dict[str, Any]]) -> None:
 def steps(name: str) -> list[Step]:
     """Return the steps of tests/data/captures/scripts/NAME.script.
 
-    A line is `VERB PATH [REST]`; REST may hold \\n. `$X=TEXT` lines define what stands for $X. After
-    a verb with "-" in front nothing is dumped: what that step changes is shown with the next one.
+    A line is `VERB PATH [REST]`; REST may hold \\n. `$X=TEXT` lines define what stands for $X.
+    After a verb with "-" in front nothing is dumped: what it changes is shown with the next step.
     """
     found = []
     words: dict[str, str] = {}
