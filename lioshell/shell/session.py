@@ -250,8 +250,8 @@ class Session(UserDevices):
     def show_again(self, words: list[grammar.Word], line: str) -> None:
         """Run a line that changes nothing, with the devices' state as it is now."""
         self.hosting.refresh()
-        node, command, rest = self.resolve(words)
-        node.run(command, *_arguments(command, rest, line))
+        nodes, command, rest = self.resolve_all(words)
+        many.run(self, nodes, command, *_arguments(command, rest, line), changes=False)
 
     def node_at(self, path: str, here: Node) -> Node:
         """Return the node at a path; raises NotFoundError, UsageError."""

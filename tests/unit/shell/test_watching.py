@@ -26,6 +26,13 @@ def test_the_line_is_repeated_where_it_was_typed(built):
     assert built.path == "/"
 
 
+def test_a_star_is_repeated_at_all_that_match(built):
+    built.session.screen = Twice()
+    built.run("/backstores/ramdisk create r 1M")
+    shown = built.run("watch 2 /backstores/*/* pwd").split()
+    assert shown == ["/backstores/fileio/disk1", "/backstores/ramdisk/r"] * 2
+
+
 def test_the_line_keeps_its_quotes_and_its_names(built):
     built.session.screen = Twice()
     built.run("watch 2 get global 'prompt_length'")
