@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import threading
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 SCAN_TIMEOUT_S: Final = 60.0
 RELEASE_TIMEOUT_S: Final = 5.0
 SETTLE_TIMEOUT_S: Final = 15.0
-"""How long a device that is given up may take for the commands in its handler."""
+"""How long the devices that are given up may take for the commands in their handlers."""
 
 
 class Supervisor:
@@ -173,8 +174,10 @@ class Supervisor:
         # it opens later it closes again.
         locked = self._scan_lock.acquire(timeout=RELEASE_TIMEOUT_S)
         try:
+            deadline = time.monotonic() + SETTLE_TIMEOUT_S
             for served in list(self._served.values()):
-                self._release(served, leave_blocked=leave_blocked)
+                left_s = max(0.1, deadline - time.monotonic())
+                self._release(served, leave_blocked=leave_blocked, timeout_s=left_s)
         finally:
             if locked:
                 self._scan_lock.release()
@@ -330,14 +333,16 @@ class Supervisor:
                 gate.try_open(device)
             raise
 
-    def _release(self, served: ServedDevice, *, leave_blocked: bool) -> None:
+    def _release(
+        self, served: ServedDevice, *, leave_blocked: bool, timeout_s: float | None = None
+    ) -> None:
         """Give one device up: block it, answer what is queued, close it."""
         if not self._forget(served):
             return
         path = served.device.configfs_path
         self.gate.try_close(served.device)
         try:
-            if not self._loop.settle(served, SETTLE_TIMEOUT_S):
+            if not self._loop.settle(served, timeout_s or SETTLE_TIMEOUT_S):
                 self._report(
                     f"{path}: {len(served.in_flight())} commands are still in its handler, which"
                     " hangs; the next process can serve it when this one has ended"
