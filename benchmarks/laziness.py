@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from lioshell.config.lock import ChangeLock  # after the path
+from lioshell.lio.lock import ChangeLock  # after the path
 from lioshell.environment import Environment
 from lioshell.errors import LioshellError
 from lioshell.kernel.open import open_real, open_sim

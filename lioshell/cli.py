@@ -173,7 +173,7 @@ def open_session(
     kernel: Kernel, specs: Specs, options: Options, env: Environment, out: Output
 ) -> Session:
     """Return a session on a kernel."""
-    from lioshell.config.lock import ChangeLock
+    from lioshell.lio.lock import ChangeLock
     from lioshell.lio.root import Lio
     from lioshell.service.hosting import Hosting, SessionHosting
     from lioshell.shell.session import Session
@@ -219,7 +219,7 @@ def _serve(kernel: Kernel, specs: Specs, options: Options, env: Environment, out
     boot = None
     if chosen.restore:
         from lioshell.config.boot import BootRestore
-        from lioshell.config.lock import ChangeLock
+        from lioshell.lio.lock import ChangeLock
         from lioshell.lio.root import Lio
         from lioshell.runner.handlers import registry
         from lioshell.service.boot import Boot

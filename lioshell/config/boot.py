@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lioshell.config.attempts import Progress, Report
-    from lioshell.config.lock import ChangeLock
     from lioshell.config.unrestored import Unrestored
+    from lioshell.lio.lock import ChangeLock
     from lioshell.lio.root import Lio
 
 

@@ -214,6 +214,10 @@ class Target:
         names = self._lio.configfs.folders(self.path)
         return sorted(tag for name in names if (tag := numbered(name, "tpgt_")) is not None)
 
+    def tpgs(self) -> list[Tpg]:
+        """Return all TPGs, by tag."""
+        return [Tpg(self._lio, self.spec, self.wwn, tag) for tag in self.tpg_tags()]
+
     def tpg(self, tag: int) -> Tpg:
         """Return a TPG, or raise NotFoundError."""
         tpg = Tpg(self._lio, self.spec, self.wwn, tag)

@@ -4,24 +4,38 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from lioshell.errors import HostError
 from lioshell.lio.object_index import ObjectIndex
 from lioshell.lio.transaction import Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from types import TracebackType
 
     from lioshell.kernel.ports import ConfigfsPort, Kernel
+    from lioshell.lio.fabrics import Fabric
     from lioshell.lio.survey import Survey
     from lioshell.specs import FabricSpec, Specs
 
 
 class Lio:
-    """LIO on one kernel, described by specs."""
+    """LIO on one kernel, described by specs; used with `with`, the block is one transaction.
 
-    def __init__(self, kernel: Kernel, specs: Specs, *, dry_run: bool = False) -> None:
+    `changing()` is a context that the outermost transaction is run in, as the lock of changes; who
+    holds that already, as the shell does, gives none.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        specs: Specs,
+        *,
+        dry_run: bool = False,
+        changing: Callable[[], AbstractContextManager[None]] | None = None,
+    ) -> None:
         self.kernel = kernel
         self.specs = specs
         self.dry_run = dry_run
@@ -31,12 +45,39 @@ class Lio:
         self.index = ObjectIndex(kernel.configfs, kernel.run_dir, keep=not dry_run)
         self.survey: Survey | None = None
         """What storage objects there are, where many steps ask for it (`surveyed`)."""
+        self._changing = changing
         self._running: list[Transaction] = []
+        self._blocks: list[AbstractContextManager[Transaction]] = []
 
     @property
     def configfs(self) -> ConfigfsPort:
         """The `target` folder of configfs."""
         return self.kernel.configfs
+
+    def fabric(self, name: str) -> Fabric:
+        """Return a fabric by name or alias; raises NotFoundError or SpecError."""
+        from lioshell.lio.fabrics import Fabric
+
+        return Fabric(self, self.specs.fabric(name))
+
+    def fabrics(self) -> list[Fabric]:
+        """Return the fabrics that this machine can have, or has targets of, by name."""
+        found = (self.fabric(name) for name in self.specs.fabric_names())
+        return [fabric for fabric in found if fabric.is_listed]
+
+    def __enter__(self) -> Self:
+        block = self.transaction()
+        block.__enter__()
+        self._blocks.append(block)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._blocks.pop().__exit__(kind, error, traceback)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -44,13 +85,15 @@ class Lio:
 
         One inside another belongs to it: a failure further out undoes its steps too.
         """
-        steps = Transaction(self.configfs, self._running[-1] if self._running else None)
-        self._running.append(steps)
-        try:
-            with steps:
-                yield steps
-        finally:
-            self._running.pop()
+        outermost = not self._running
+        with self._changing() if outermost and self._changing else contextlib.nullcontext():
+            steps = Transaction(self.configfs, None if outermost else self._running[-1])
+            self._running.append(steps)
+            try:
+                with steps:
+                    yield steps
+            finally:
+                self._running.pop()
 
     @contextlib.contextmanager
     def surveyed(self) -> Iterator[Survey]:

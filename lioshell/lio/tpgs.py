@@ -89,6 +89,10 @@ class Tpg:
         names = self._lio.configfs.folders(f"{self.path}/lun")
         return sorted(index for name in names if (index := numbered(name, "lun_")) is not None)
 
+    def luns(self) -> list[Lun]:
+        """Return all LUNs, by number."""
+        return [Lun(self._lio, self.path, index) for index in self.lun_indexes()]
+
     def lun(self, index: int) -> Lun:
         """Return a LUN, or raise NotFoundError."""
         lun = Lun(self._lio, self.path, index)
@@ -158,6 +162,10 @@ class Tpg:
             return []
         names = self._lio.configfs.folders(f"{self.path}/acls")
         return [tree_wwn(self.spec, name) for name in names]
+
+    def acls(self) -> list[NodeAcl]:
+        """Return all ACLs, unsorted."""
+        return [NodeAcl(self._lio, self.spec, self.path, wwn) for wwn in self.acl_wwns()]
 
     def acl(self, wwn: str) -> NodeAcl:
         """Return an ACL, or raise NotFoundError."""

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from lioshell.config import lock
 from lioshell.kernel.sim.faults import Faults
+from lioshell.lio import lock
 
 IQN = "iqn.2003-01.com.example:disk1"
 

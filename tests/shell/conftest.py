@@ -10,9 +10,9 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from lioshell.config.lock import ChangeLock
 from lioshell.environment import Environment
 from lioshell.kernel.open import open_sim
+from lioshell.lio.lock import ChangeLock
 from lioshell.lio.root import Lio
 from lioshell.render.output import Output
 from lioshell.shell import repl

@@ -85,7 +85,7 @@ def test_what_is_made_again_with_one_line_is_not_asked_about(built, somebody, mo
 
 def test_nobody_else_waits_for_the_answer(built, monkeypatch):
     """The lock of changes is free while the question stands."""
-    from lioshell.config.lock import ChangeLock
+    from lioshell.lio.lock import ChangeLock
     from lioshell.shell.questions import Questions
 
     def answer(self, question):

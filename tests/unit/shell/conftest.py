@@ -7,10 +7,10 @@ import io
 
 import pytest
 
-from lioshell.config.lock import ChangeLock
 from lioshell.environment import Environment
 from lioshell.errors import LioshellError
 from lioshell.kernel.open import open_sim
+from lioshell.lio.lock import ChangeLock
 from lioshell.lio.root import Lio
 from lioshell.render.output import Output
 from lioshell.shell.session import Session

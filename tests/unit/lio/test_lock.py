@@ -5,14 +5,14 @@ import sys
 
 import pytest
 
-from lioshell.config.lock import ChangeLock
 from lioshell.errors import HostError, LockedError
+from lioshell.lio.lock import ChangeLock
 
 
 def test_a_held_lock_says_who_holds_it(tmp_path):
     hold = ChangeLock(str(tmp_path))
     script = (
-        "from lioshell.config.lock import ChangeLock\n"
+        "from lioshell.lio.lock import ChangeLock\n"
         "from lioshell.errors import LockedError\n"
         f"lock = ChangeLock({str(tmp_path)!r}, timeout_s=0.1)\n"
         "try:\n"
