@@ -168,3 +168,63 @@ def test_fields_show_yes_no_and_nothing():
     env, out = make()
     out.fields({"a": True, "b": False, "c": None, "d": 5}, title="ALL")
     assert env.stdout.getvalue() == "ALL\na: yes\nb: no\nc: -\nd: 5\n"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_is_said_of_a_change_is_shown_once_it_is_done(form):
+    env, out = make(form=form)
+    with out.once_done():
+        out.say("Created LUN 0.")
+        assert env.stdout.getvalue() == ""
+    out.finish("create")
+    assert "Created LUN 0." in env.stdout.getvalue()
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_is_said_of_a_change_that_fails_is_not_shown(form):
+    env, out = make(form=form)
+    with pytest.raises(NotFoundError), out.once_done():
+        out.say("Created LUN 0.")
+        raise NotFoundError("gone")
+    out.say("Next.")
+    out.finish("create")
+    assert "Created" not in env.stdout.getvalue()
+    assert "Next." in env.stdout.getvalue()
+
+
+def test_records_are_a_table_or_blocks_and_in_json_a_list():
+    records = [{"name": "a", "state": "on"}, {"name": "b", "state": "off"}]
+    env, out = make()
+    out.records(records)
+    assert [line.split() for line in env.stdout.getvalue().splitlines()] == [
+        ["NAME", "STATE"],
+        ["a", "on"],
+        ["b", "off"],
+    ]
+    env, out = make()
+    out.records(records, in_full=True)
+    assert env.stdout.getvalue() == "name: a\nstate: on\n\nname: b\nstate: off\n"
+    env, out = make(form="json")
+    out.records(records)
+    out.finish("sessions")
+    assert json.loads(env.stdout.getvalue())["result"] == records
+
+
+def test_an_answer_for_each_of_several_objects():
+    env, out = make(form="json")
+    for name in ("a", "b"):
+        out.text(name.upper())
+        out.one_of_many(name)
+    out.finish("* pwd")
+    out.text("C")
+    out.finish("pwd")
+    first, second = map(json.loads, env.stdout.getvalue().splitlines())
+    assert first["result"] == {"a": "A", "b": "B"}
+    assert second["result"] == "C"
+
+
+def test_no_preference_takes_colours_that_were_asked_for():
+    for fixed, colored in ((False, False), (True, True)):
+        _, out = make(color=True, color_is_fixed=fixed)
+        out.prefer(color=False, says=True, notes=True)
+        assert out.color is colored
