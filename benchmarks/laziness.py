@@ -26,12 +26,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from lioshell.lio.lock import ChangeLock  # after the path
 from lioshell.environment import Environment
 from lioshell.errors import LioshellError
 from lioshell.kernel.open import open_real, open_sim
 from lioshell.lio.backstore_create import create_fileio, create_ramdisk
 from lioshell.lio.fabrics import Fabric
+from lioshell.lio.lock import ChangeLock  # after the path
 from lioshell.lio.root import Lio
 from lioshell.render.output import Output
 from lioshell.service.hosting import Hosting
