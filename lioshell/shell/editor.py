@@ -43,7 +43,8 @@ _TAB_PATIENCE_S = 0.25
 _COLORED = {
     "line.quoted": "ansiyellow",
     "line.comment": "italic",
-    "line.unknown": "ansired",
+    # Red alone is hard to tell from magenta, and for some people from anything.
+    "line.unknown": "ansired underline",
     # Both colours of a pair are given: legible on a dark and on a light terminal.
     "completion-menu.completion": "bg:#303030 #d7d7d7",
     "completion-menu.completion.current": "noreverse bg:#005f87 #ffffff bold",
@@ -67,6 +68,7 @@ _COLORED = {
     "tree.title": "bold",
 }
 _PLAIN = {
+    "line.unknown": "underline",
     "completion-menu.completion": "",
     "completion-menu.completion.current": "reverse",
     "completion-menu.meta.completion": "",

@@ -48,6 +48,8 @@ def listening(env: Environment) -> Iterator[Ending]:
         yield ending
         return
     before = {n: signal.signal(n, ending.asked) for n in (signal.SIGTERM, signal.SIGHUP)}
+    # Whoever started us may ignore it (a shell does for what it puts in the background).
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield ending
     finally:

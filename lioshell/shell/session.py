@@ -145,7 +145,8 @@ class Session(UserDevices):
             self._leave_what_is_gone()
             leaving = result == EXIT
         if self.out.form != "text":
-            self.out.finish(redacted(line))
+            with self.screen.paged():
+                self.out.finish(redacted(line))
         return not leaving
 
     def _run(

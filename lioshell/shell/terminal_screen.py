@@ -86,8 +86,8 @@ class TerminalScreen(Screen):
     def paged(self) -> Iterator[None]:
         """Show what is printed inside in a pager, where it is longer than the screen."""
         session = self._session
-        is_long = session.out.form == "text" and session.prefs.flag("pager") and not self._is_dumb
-        if is_long and is_terminal(session.env.stdout):
+        is_wanted = session.prefs.flag("pager") and not self._is_dumb
+        if is_wanted and is_terminal(session.env.stdout):
             with paged(session.env):
                 yield
         else:

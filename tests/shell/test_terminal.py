@@ -218,10 +218,13 @@ def test_a_long_answer_goes_to_the_pager_and_a_short_one_does_not(start):
     screen.until("/>")
     screen.line(f"ls {TPG}/luns", "lun0")
     screen.until("/>")
+    screen.line("ls -o yaml", "IT COMES")
+    screen.until("IT GOES")
+    screen.until("/>")
     screen.line("set global pager=false", "now")
     screen.line("ls", "o- loopback")
     screen.until("/>")
-    assert screen.plain.count("IT COMES") == 1
+    assert screen.plain.count("IT COMES") == 2
     screen.line("exit", "saved")
     assert screen.end() == 0
 
