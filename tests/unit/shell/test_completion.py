@@ -107,7 +107,7 @@ def test_parameters_and_their_values(shared, line, expected):
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("/backstores/fileio delete ", ["disk1"]),
+        ("/backstores/fileio delete ", ["disk1", "save="]),
         ("/backstores/fileio delete name=d", ["name=disk1"]),
         (f"{TPG}/luns delete ", ["lun0"]),
         (f"{TPG}/acls delete iqn", [CLIENT]),
@@ -204,7 +204,7 @@ def test_awkward_names_are_offered_in_a_form_that_works(shell, name):
     shell.run(done)
     assert shell.path == f"/backstores/fileio/{name}"
     shell.run("..")
-    (done,) = [o for o in accepted(shell, "delete ") if not o.endswith("name=")]
+    (done,) = [o for o in accepted(shell, "delete ") if not o.endswith(("name=", "save="))]
     positional, named = grammar.arguments(grammar.split_words(done)[1:], "")
     assert (positional, named) == ([name], {})
 
@@ -253,7 +253,7 @@ def test_what_all_of_a_long_list_begin_with_is_completed_and_no_more(shell):
     ("line", "expected"),
     [
         ("/backstores/FI", ["/backstores/fileio/"]),
-        ("/store", ["/backstores/", "/restoreconfig"]),
+        ("/store", ["/backstores/", "/restoreconfig", "/unrestored"]),
         ("conf", ["saveconfig", "restoreconfig"]),
         ("svc", ["saveconfig"]),
         ("/backstores/fileio/sk1", ["/backstores/fileio/disk1/"]),
