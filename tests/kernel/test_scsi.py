@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 WWN = "naa.5001405a1b2c3d77"
 IMAGE = "/srv/scsi.img"
-COMMANDS = int(os.environ.get("LIOSHELL_SG_IO_COMMANDS", "1500"))
+COMMANDS = int(os.environ.get("LIOSHELL_SG_IO_COMMANDS", "500"))
 SEED = int(os.environ.get("LIOSHELL_FUZZ_SEED", "20240229"))
 # Those that take seconds; several of them fail on the kernel's own fileio.
 FAMILIES = os.environ.get(
