@@ -109,6 +109,10 @@ def make_room(session, node, command, example, folder):
             for kind in session.node_at("/backstores", session.root).children:
                 for name in kind.child_names():
                     session.run_line(f"{kind.path} delete {name}")
+    elif command in ("plan", "apply"):
+        # Other commands of the same world may have changed something since.
+        for path in ("", f"{folder}/root/before-change.json"):
+            session.run_line(f"/ saveconfig {path}")
     elif command in ("export", "unexport"):
         (folder / "srv/disk.img").write_bytes(bytes(1 << 20))
         if command == "unexport":
