@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Set everything up and pass the tests: `python3 tests/run.py`.
 
-    python3 tests/run.py                all tiers, cheap ones first, the kernel tier last
+    python3 tests/run.py                all tiers, cheap ones first, those on a real kernel last
     python3 tests/run.py first-light    the main job on the simulated kernel
 
 Needs Python 3.11 and nothing else; a virtual environment is made in .venv. The kernel tier runs on
@@ -22,7 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-KERNEL_TIER = "kernel tier"
+KERNEL_TIERS = {"kernel tier": "tests/kernel", "boot tier": "tests/boot"}
+"""Each has a virtual machine of its own, and only one runs at a time."""
 NOT_RUN = 5
 """pytest's code for a run without tests, and tests/kernel/conftest.py's where it has no machine."""
 CHEAP = ("unit", "contract", "property", "shell", "cli", "seeds")
@@ -48,11 +49,11 @@ def main(arguments: list[str]) -> int:
         ("ruff format", [str(PYTHON), "-m", "ruff", "format", "--check", "."]),
         ("mypy", [str(PYTHON), "-m", "mypy"]),
         ("cheap tiers", pytest(*(f"tests/{name}" for name in CHEAP))),
-        (KERNEL_TIER, pytest("tests/kernel")),
+        *((name, pytest(folder)) for name, folder in KERNEL_TIERS.items()),
     ]
     for name, command in steps:
         code = run(name, command)
-        if name == KERNEL_TIER and code == NOT_RUN and os.environ.get("CI") != "true":
+        if name in KERNEL_TIERS and code == NOT_RUN and os.environ.get("CI") != "true":
             # Its last line says why.
             continue
         if code:
