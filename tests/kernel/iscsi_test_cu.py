@@ -26,7 +26,6 @@ _RESIDUAL = (
     "the kernel sets the overflow, and for writes the underflow, of no TCMU command: it leaves"
     " target_cmd_size_check out for them (target_core_device.c, passthrough_parse_cdb)"
 )
-_RESERVE_6 = "RESERVE(6) is the kernel's, whatever the backstore (target_core_pr.c)"
 
 REASONS: Final[dict[str, str]] = {
     "GetLBAStatus.UnmapSingle": (
@@ -37,9 +36,6 @@ REASONS: Final[dict[str, str]] = {
         "libiscsi has room for 16 bytes of a usage map (scsi_report_supported_op_codes_one_command)"
         " and takes nothing of the 32 that a 32-byte command has"
     ),
-    "Reserve6.ITNexusLoss": _RESERVE_6,
-    "Reserve6.Logout": _RESERVE_6,
-    "Reserve6.LUNReset": _RESERVE_6,
     "iSCSIdatasn.iSCSIDataSnInvalid": "DataSN is iSCSI's, so the kernel's (iscsi_target.c)",
     **{
         f"iSCSIResiduals.{name}": _RESIDUAL
