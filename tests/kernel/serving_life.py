@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Devices that come, go and change hands under load, and what is left after the power was cut.
 
-Not part of the suite before it has run once: give the file to pytest by its name. The long form: LIOSHELL_CYCLES=100 python3 -m pytest tests/kernel/serving_life.py
+Not part of the suite before it has run once: give the file to pytest by its name. The long form:
+LIOSHELL_CYCLES=50 python3 -m pytest tests/kernel/serving_life.py
 """
 
 from __future__ import annotations
