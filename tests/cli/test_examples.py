@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lioshell import lio
+from lioshell.kernel.sim.initiator import SimDisk
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 IQN = "iqn.2003-01.org.linux-iscsi.x.x8664:sn.d3d8b0500fde"
@@ -24,7 +25,7 @@ def load(name):
 
 
 def test_each_example_has_its_test():
-    tested = {"first_light", "rtslib_port"}
+    tested = {"first_light", "rtslib_port", "zlib_disk"}
     assert {path.stem for path in EXAMPLES.glob("*.py")} == tested
 
 
@@ -64,3 +65,24 @@ def test_the_wikis_script_leaves_nothing_where_a_step_fails(tmp_path):
         load("rtslib_port").main(sim)
     assert lio.list_storage_objects(system, "block") == []
     assert taken.tpgs() == []
+
+
+def test_a_zlib_disk_holds_compressed_blocks(tmp_path):
+    sim = str(tmp_path / "sim")
+    program = [sys.executable, EXAMPLES / "zlib_disk.py", tmp_path / "d", sim]
+    with subprocess.Popen(
+        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout.readline() == f"{tmp_path}/d/zlib0\n"
+        with SimDisk.open(sim, "core/user_0/zlib0") as disk:
+            assert disk.capacity() == ((64 << 20) // 4096, 4096)
+            disk.write(7, b"abc" * 4096)
+            assert disk.read(6, 5) == bytes(4096) + b"abc" * 4096 + bytes(4096)
+        running.communicate("\n", timeout=30)
+        assert running.returncode == 0
+    assert lio.list_storage_objects(lio.open(sim=sim), "user") == []
+
+
+def test_a_zlib_disk_is_thirty_lines():
+    lines = (EXAMPLES / "zlib_disk.py").read_text().splitlines()
+    assert len([line for line in lines if line and not line.startswith("#")]) <= 30

@@ -32,6 +32,7 @@ ALLOWED = {
     "testing": {"errors", "model", "kernel", "runner"},
     "exercise": {"errors", "model", "render", "runner", "testing"},
     "service": {"errors", "model", "kernel", "runner"},
+    "tcmu": {"errors", "model", "kernel", "lio", "runner", "service"},
     "shell": {
         "errors",
         "model",

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an attached disk is to the kernel: a user: object, a loopback LUN, a node in a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from lioshell.errors import ConflictError, HostError, NotFoundError, RunnerError
+from lioshell.lio.backstore_create import create_user
+from lioshell.lio.backstores import find_storage_object
+from lioshell.lio.fabrics import Fabric
+from lioshell.lio.luns import Lun
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lioshell.lio.backstores import StorageObject
+    from lioshell.lio.root import Lio
+    from lioshell.lio.transaction import Transaction
+
+SUBTYPE: Final = "python"
+"""No runner serves it: such a disk is the affair of the program that attached it."""
+
+_TAG: Final = 1
+_PROBE_S: Final = 30.0
+_COMMAND_BYTES: Final = 4 << 20
+_OPTIONS: Final = ("max_data_area_mb=128", "data_pages_per_blk=16")
+
+
+class Wanted(NamedTuple):
+    """What a disk is to be; sizes in bytes, `directory` None for no node of its own."""
+
+    name: str
+    size_bytes: int
+    block_size_bytes: int
+    serial: str
+    wwn: str
+    lun: int
+    directory: str | None
+    cmd_time_out_s: int | None
+
+    @property
+    def dev_config(self) -> str:
+        """The handler string of the user: object."""
+        return f"{SUBTYPE}/{self.name}"
+
+    @property
+    def node(self) -> str | None:
+        """The link to the disk, None without a directory."""
+        return None if self.directory is None else os.path.join(self.directory, self.name)
+
+
+def find(lio: Lio, wanted: Wanted) -> StorageObject | None:
+    """Return what a process that ended without its teardown has left of the same disk, or None.
+
+    Raises ConflictError where the name is taken by something else, or is served.
+    """
+    try:
+        found = find_storage_object(lio, "user", wanted.name)
+    except NotFoundError:
+        return None
+    require_left(lio, found, wanted.name)
+    attributes = f"{found.path}/attrib"
+    block = int(lio.configfs.read(f"{attributes}/hw_block_size"))
+    there = (found.size_bytes, block, found.serial)
+    if there != (wanted.size_bytes, wanted.block_size_bytes, wanted.serial):
+        raise ConflictError(
+            f"A disk {wanted.name} of another size or serial number was left by a process that"
+            " has ended",
+            hint=f"Remove it with: tcmu.detach({wanted.name!r})",
+            path=found.path,
+        )
+    return found
+
+
+def require_left(lio: Lio, found: StorageObject, name: str) -> None:
+    """Raise ConflictError unless a user: object is a disk of a program that nobody serves."""
+    if found.dev_config != f"{SUBTYPE}/{name}":
+        raise ConflictError(
+            f"There is another user: object {name} ({found.dev_config})",
+            hint="Choose another name, or delete that one first.",
+            path=found.path,
+        )
+    for device in lio.kernel.uio.devices():
+        if device.configfs_path == found.path and lio.kernel.uio.is_open(device):
+            raise ConflictError(
+                f"The disk {name} is attached already",
+                hint="Close it first, in the process that attached it.",
+                path=found.path,
+            )
+
+
+def make_object(
+    lio: Lio, wanted: Wanted, prepare: Callable[[int], Callable[[], None]] | None
+) -> StorageObject:
+    """Make the user: object as a part of the running transaction."""
+    sectors = _COMMAND_BYTES // wanted.block_size_bytes
+    return create_user(
+        lio,
+        wanted.name,
+        wanted.size_bytes,
+        wanted.dev_config,
+        prepare=prepare,
+        wwn=wanted.serial,
+        block_size_bytes=wanted.block_size_bytes,
+        control=(f"hw_max_sectors={sectors}", *_OPTIONS),
+        cmd_time_out_s=wanted.cmd_time_out_s,
+    )
+
+
+def connect(lio: Lio, wanted: Wanted, found: StorageObject) -> str:
+    """Make the LUN of an object that is served, and return the disk that this machine sees.
+
+    A target of that name that is there already gets one more LUN. Raises ConflictError where the
+    LUN is another object's, RunnerError where no disk appears.
+    """
+    fabric = Fabric(lio, lio.specs.fabric("loopback"))
+    target = (
+        fabric.target(wanted.wwn)
+        if wanted.wwn in fabric.targets()
+        else fabric.create_target(wanted.wwn)
+    )
+    tpg = target.tpg(_TAG) if _TAG in target.tpg_tags() else target.create_tpg(_TAG)
+    lun = Lun(lio, tpg.path, wanted.lun)
+    if lun.path not in found.users():
+        tpg.create_lun(found, wanted.lun)
+    disks = lio.kernel.system.disks_at(tpg.address or "", wanted.lun, timeout_s=_PROBE_S)
+    if not disks:
+        raise RunnerError(
+            f"No disk appeared for {wanted.name} at {tpg.address}:{wanted.lun}",
+            hint="See what the kernel says with: dmesg | tail",
+        )
+    return disks[0]
+
+
+def require_no_node(wanted: Wanted, disk: str | None) -> None:
+    """Raise ConflictError where something is in the node's place, but for a link to `disk`."""
+    node = wanted.node
+    if node is None or not os.path.lexists(node):
+        return
+    if disk is None or not os.path.islink(node) or os.readlink(node) != disk:
+        raise ConflictError(
+            f"{node} exists already, and is never overwritten",
+            hint="Choose another name or directory, or remove it.",
+            path=node,
+        )
+
+
+def make_node(steps: Transaction, wanted: Wanted, disk: str) -> str:
+    """Link the disk in its directory, which is made where it is missing; return the path."""
+    node = wanted.node
+    if node is None or wanted.directory is None:
+        return disk
+    require_no_node(wanted, disk)
+    try:
+        for folder in _missing(wanted.directory):
+            os.mkdir(folder, 0o755)
+            steps.on_failure(f"rmdir {folder}", partial(os.rmdir, folder))
+        if not os.path.islink(node):
+            os.symlink(disk, node)
+            steps.on_failure(f"unlink {node}", lambda: os.unlink(node))
+    except OSError as error:
+        raise HostError(
+            f"{node} cannot be made: {error.strerror}",
+            hint="Give a directory that this user can write to.",
+            path=node,
+        ) from error
+    return node
+
+
+def _missing(directory: str) -> list[str]:
+    found: list[str] = []
+    while directory and not os.path.lexists(directory):
+        found.insert(0, directory)
+        directory = os.path.dirname(directory)
+    return found
+
+
+def remove(lio: Lio, found: StorageObject, node: str | None, disk: str, *, force: bool) -> None:
+    """Remove node, LUN, an empty target of it, and the object, or leave all as it is.
+
+    Raises ConflictError while the disk is in use (unless `force`), or exported elsewhere.
+    """
+    spec = lio.specs.fabric("loopback")
+    users = found.users() if lio.configfs.is_dir(found.path) else []
+    own = [path for path in users if path.startswith(f"{spec.group}/")]
+    others = [path for path in users if path not in own]
+    if others:
+        raise ConflictError(
+            f"{found.name} is exported by {', '.join(others)}",
+            hint="Delete the LUN first.",
+            path=found.path,
+        )
+    by = () if force or lio.kernel.simulated else lio.kernel.system.holders(disk)
+    if by:
+        raise ConflictError(
+            f"{disk} is in use: {', '.join(by)}",
+            hint="Unmount it first; until then it stays, and is served.",
+            path=disk,
+        )
+    with lio.transaction() as steps:
+        if node is not None and os.path.islink(node) and os.readlink(node) == disk:
+            os.unlink(node)
+            steps.on_failure(f"link {node}", lambda: os.symlink(disk, node))
+        for path in own:
+            wwn, _, lun = path.removeprefix(f"{spec.group}/").partition(f"/tpgt_{_TAG}/lun/lun_")
+            target = Fabric(lio, spec).target(wwn)
+            tpg = target.tpg(_TAG)
+            tpg.delete_lun(int(lun))
+            if not tpg.lun_indexes() and target.tpg_tags() == [_TAG]:
+                target.delete()
+        if lio.configfs.is_dir(found.path):
+            found.delete()
+    if node is not None:
+        # It stays where it was not made for this, or others use it.
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.dirname(node))
