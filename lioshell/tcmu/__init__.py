@@ -2,7 +2,7 @@
 """Disks of this machine that are objects of a Python program, through TCMU and loopback.
 
     from lioshell import tcmu
-    with tcmu.attach(MyDisk(), name="vol0", size="5GiB", directory="/dev/mydisks") as disk:
+    with tcmu.attach(MyDisk(), name="vol0", size="5GiB", directory="/run/disks") as disk:
         print(disk.path)
 
 MyDisk has pread(n, offset) and pwrite(data, offset), as os has them. docs/library.md begins with
