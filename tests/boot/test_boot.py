@@ -135,7 +135,7 @@ def test_everything_but_the_missing_file_is_back(machine: Guest, configured: str
     assert "b0" in lioshell(machine, "ls", "/backstores/block")
     assert machine.run(["test", "-e", MISSING]).rc != 0
     status = machine.run("systemctl show -p StatusText --value lioshell", check=True).stdout
-    assert "2 not restored" in status
+    assert "3 not restored" in status
     disk_answers(machine)
 
 
