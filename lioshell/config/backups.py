@@ -68,11 +68,17 @@ def _content(path: str, name: str) -> bytes:
 
 
 def _new_name(path: str) -> str:
-    """Return a name after the time; backups of one second are told apart by its parts."""
+    """Return a name after the time; of one second, each sorts behind those that were made before.
+
+    The plain name of a second may have been pruned already: it is not given a second time.
+    """
     stem, _, kind = os.path.basename(path).rpartition(".")
     now = time.time()
-    text = time.strftime("%Y%m%d-%H:%M:%S", time.localtime(now))
-    name = f"{stem}-{text}-{kind}.gz"
-    if os.path.exists(os.path.join(folder_of(path), name)):
-        name = f"{stem}-{text}.{int(now * 1e6) % 1000000:06}-{kind}.gz"
+    second = f"{stem}-{time.strftime('%Y%m%d-%H:%M:%S', time.localtime(now))}"
+    of_second = [n for n in names(path) if n.startswith(second)]
+    if not of_second:
+        return f"{second}-{kind}.gz"
+    micros = int(now * 1e6) % 1_000_000
+    while (name := f"{second}.{micros:06}-{kind}.gz") <= of_second[-1]:
+        micros += 1
     return name
