@@ -17,6 +17,7 @@ from lioshell.lio.opening import open_lio
 from lioshell.model.names import check_object_name, normalise_wwn
 from lioshell.model.sizes import check_block_multiple, parse_size
 from lioshell.runner.scsi.unit import Geometry, Identity
+from lioshell.service.modes import KeptModes
 from lioshell.service.port_groups import PortGroups
 from lioshell.tcmu import kernel_disk
 from lioshell.tcmu.commands import CommandDisk
@@ -217,6 +218,7 @@ class AttachedDisk:
         unit = CommandDisk(identity, geometry, handler, answer, self._threads)
         unit.disk = self
         unit.port_groups = PortGroups(lio.configfs, found.path)
+        KeptModes(lio.kernel.run_dir, found.path, lambda: identity).attach(unit)
         return unit
 
     def _told(self, text: str) -> None:
