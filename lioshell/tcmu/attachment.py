@@ -51,7 +51,7 @@ class AttachedDisk:
         wanted: Wanted,
         *,
         config: str,
-        threads: int,
+        threads: int | None,
         inquiry: InquiryInfo,
         sim: str | None,
         report: Callable[[str], None] | None,
@@ -152,7 +152,7 @@ class AttachedDisk:
             self._config,
             wanted.size_bytes,
             wanted.block_size_bytes,
-            self._threads,
+            self._threads or 1,
         )
         lio = open_lio(sim=self._sim)
         with lio.transaction() as steps:
@@ -163,10 +163,7 @@ class AttachedDisk:
             serving = Serving(lio.kernel, found.path, lambda: self._unit(lio, found), self._told)
             serving.start()
             steps.on_failure("stop serving", serving.stop)
-            disk = kernel_disk.connect(lio, wanted, found)
-            if self._sim is not None:
-                # Never a disk of the machine that runs the simulation.
-                disk = os.path.join(self._sim, disk.lstrip("/"))
+            disk = kernel_disk.seen_from(self._sim, kernel_disk.connect(lio, wanted, found))
             self._path = kernel_disk.make_node(steps, wanted, disk)
         self._lio, self._object, self._serving, self._disk = lio, found, serving, disk
         self._pid = os.getpid()
@@ -177,16 +174,24 @@ class AttachedDisk:
         """Remove the disk and all that was made for it; nothing happens where it is not there.
 
         Raises ConflictError while it is mounted or used otherwise: it stays then, and is served.
-        `force` removes it all the same; what is mounted from it gets errors.
+        `force` removes it all the same; what is mounted from it gets errors. In a child of fork(2)
+        nothing happens: it is the parent's.
         """
-        if self._object is None or self._lio is None or self._serving is None:
+        if self._object is None or self._lio is None or self._pid != os.getpid():
             return
-        kernel_disk.remove(self._lio, self._object, self._wanted.node, self._disk, force=force)
+        kernel_disk.remove(
+            self._lio,
+            self._object,
+            self._wanted.node,
+            sim=self._sim,
+            known=self._disk,
+            force=force,
+        )
         self._forget()
 
     def abandon(self) -> None:
         """Stop serving and leave the disk, blocked, to who attaches the same one next."""
-        if self._object is not None:
+        if self._object is not None and self._pid == os.getpid():
             self._forget()
 
     def _forget(self) -> None:
@@ -271,7 +276,7 @@ def attach(
     size: int | str,
     block_size: int = 512,
     directory: str | os.PathLike[str] | None = None,
-    threads: int = 1,
+    threads: int | None = None,
     wwn: str | NaaWwn | None = None,
     lun: int = 0,
     serial: str | None = None,
@@ -289,14 +294,15 @@ def attach(
     `size` is bytes, or text such as "5GiB"; `block_size` 512 to 4096 bytes.
 
     `directory` gets a link of that name to the disk; something that is there already is never
-    overwritten. `threads` is by how many threads at once `storage` may be called. `wwn` names the
-    loopback target and `lun` its LUN, so that several disks can share one target; `serial` is the
-    unit serial number. Both are made up of host and name where they are not given, always the same.
+    overwritten. `threads` is by how many threads at once `storage` may be called: 1, or
+    what a Handler says, unless given. `wwn` names the loopback target and `lun` its LUN, so that
+    several disks can share one target; `serial` is the unit serial number. Both are made up of host
+    and name where they are not given, always the same.
     `sim` is the folder of a simulated kernel. `report` gets lines on what goes wrong later.
 
     Raises UsageError for wrong arguments; nothing is made before the block begins.
     """
-    if threads < 1:
+    if threads is not None and threads < 1:
         raise UsageError(f"threads={threads!r} has to be a number from 1 on")
     size_bytes = parse_size(size if isinstance(size, str) else str(size))
     node_folder = None if directory is None else os.path.abspath(os.fspath(directory))
@@ -339,21 +345,16 @@ def detach(
         found = find_storage_object(lio, "user", name)
         kernel_disk.require_left(lio, found, name)
         node = None if directory is None else os.path.join(os.path.abspath(directory), name)
-        disk = os.readlink(node) if node is not None and os.path.islink(node) else ""
-        kernel_disk.remove(lio, found, node, disk, force=False)
+        simulated = None if sim is None else os.path.abspath(os.fspath(sim))
+        kernel_disk.remove(lio, found, node, sim=simulated, is_left=True)
 
 
 _OPEN: weakref.WeakSet[AttachedDisk] = weakref.WeakSet()
 
 
 def _at_exit() -> None:
-    """Remove the disks that are left when the program ends; those in use wait for their next one.
-
-    A child of fork(2) leaves its parent's alone.
-    """
+    """Remove the disks that are left when the program ends; those in use are left to the next."""
     for disk in list(_OPEN):
-        if disk._pid != os.getpid():  # noqa: SLF001  # the same module
-            continue
         try:
             disk.close()
         except (LioshellError, OSError):

@@ -190,14 +190,16 @@ class CommandDisk(Disk):
         geometry: Geometry,
         storage: Handler,
         answer: Callable[[ScsiCommand], Response | None] | None = None,
-        threads: int = 1,
+        threads: int | None = None,
     ) -> None:
         super().__init__(identity, geometry, storage)
         self._answer = answer
         self._emulating = threading.Lock()
         self.disk: AttachedDisk | None = None
-        if answer is not None:
+        if threads is not None:
             self.max_in_flight = threads
+        elif answer is not None:
+            self.max_in_flight = 1
 
     def execute(self, command: Command) -> Response | Deferred:
         """Have the handler asked on a worker."""

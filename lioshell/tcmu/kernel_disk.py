@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lioshell.lio.backstores import StorageObject
+    from lioshell.lio.fabrics import Target
     from lioshell.lio.root import Lio
+    from lioshell.lio.tpgs import Tpg
     from lioshell.lio.transaction import Transaction
 
 SUBTYPE: Final = "python"
@@ -28,6 +30,10 @@ _TAG: Final = 1
 _PROBE_S: Final = 30.0
 _COMMAND_BYTES: Final = 4 << 20
 _OPTIONS: Final = ("max_data_area_mb=128", "data_pages_per_blk=16")
+
+
+_OURS: set[tuple[str, str]] = set()
+"""Targets (where configfs is, WWN) that programs made for their disks: gone with the last LUN."""
 
 
 class Wanted(NamedTuple):
@@ -118,14 +124,18 @@ def connect(lio: Lio, wanted: Wanted, found: StorageObject) -> str:
     LUN is another object's, RunnerError where no disk appears.
     """
     fabric = Fabric(lio, lio.specs.fabric("loopback"))
-    target = (
-        fabric.target(wanted.wwn)
-        if wanted.wwn in fabric.targets()
-        else fabric.create_target(wanted.wwn)
-    )
+    key = (lio.configfs.location, wanted.wwn)
+    if wanted.wwn in fabric.targets():
+        target = fabric.target(wanted.wwn)
+    else:
+        target = fabric.create_target(wanted.wwn)
+        _OURS.add(key)
     tpg = target.tpg(_TAG) if _TAG in target.tpg_tags() else target.create_tpg(_TAG)
     lun = Lun(lio, tpg.path, wanted.lun)
-    if lun.path not in found.users():
+    if lun.path in found.users():
+        # A program before this one made it, and the target.
+        _OURS.add(key)
+    else:
         tpg.create_lun(found, wanted.lun)
     disks = lio.kernel.system.disks_at(tpg.address or "", wanted.lun, timeout_s=_PROBE_S)
     if not disks:
@@ -179,42 +189,82 @@ def _missing(directory: str) -> list[str]:
     return found
 
 
-def remove(lio: Lio, found: StorageObject, node: str | None, disk: str, *, force: bool) -> None:
-    """Remove node, LUN, an empty target of it, and the object, or leave all as it is.
+def seen_from(sim: str | None, disk: str) -> str:
+    """Return where a disk is: in the simulated machine's folder, never one of the real machine."""
+    return disk if sim is None else os.path.join(sim, disk.lstrip("/"))
 
-    Raises ConflictError while the disk is in use (unless `force`), or exported elsewhere.
+
+def remove(
+    lio: Lio,
+    found: StorageObject,
+    node: str | None,
+    *,
+    sim: str | None,
+    known: str = "",
+    force: bool = False,
+    is_left: bool = False,
+) -> None:
+    """Remove node, LUN, the target that was made for it, and the object, or leave all as it is.
+
+    `known` is the disk that the node leads to, should others have removed it; `is_left`: what a
+    process has left that has ended. Raises ConflictError while the disk is in use (unless `force`),
+    or exported elsewhere.
     """
-    spec = lio.specs.fabric("loopback")
     users = found.users() if lio.configfs.is_dir(found.path) else []
-    own = [path for path in users if path.startswith(f"{spec.group}/")]
-    others = [path for path in users if path not in own]
+    group = lio.specs.fabric("loopback").group
+    own = [_OwnLun.of(lio, path) for path in users if path.startswith(f"{group}/")]
+    others = [path for path in users if not path.startswith(f"{group}/")]
     if others:
         raise ConflictError(
             f"{found.name} is exported by {', '.join(others)}",
             hint="Delete the LUN first.",
             path=found.path,
         )
-    by = () if force or lio.kernel.simulated else lio.kernel.system.holders(disk)
-    if by:
-        raise ConflictError(
-            f"{disk} is in use: {', '.join(by)}",
-            hint="Unmount it first; until then it stays, and is served.",
-            path=disk,
-        )
+    disks = [disk for lun in own for disk in lun.disks(lio)]
+    for disk in () if force or lio.kernel.simulated else disks:
+        by = lio.kernel.system.holders(disk)
+        if by:
+            raise ConflictError(
+                f"{disk} is in use: {', '.join(by)}",
+                hint="Unmount it first; until then it stays, and is served.",
+                path=disk,
+            )
     with lio.transaction() as steps:
-        if node is not None and os.path.islink(node) and os.readlink(node) == disk:
+        leads_to = os.readlink(node) if node is not None and os.path.islink(node) else None
+        if node is not None and leads_to in (known, *(seen_from(sim, disk) for disk in disks)):
             os.unlink(node)
-            steps.on_failure(f"link {node}", lambda: os.symlink(disk, node))
-        for path in own:
-            wwn, _, lun = path.removeprefix(f"{spec.group}/").partition(f"/tpgt_{_TAG}/lun/lun_")
-            target = Fabric(lio, spec).target(wwn)
-            tpg = target.tpg(_TAG)
-            tpg.delete_lun(int(lun))
-            if not tpg.lun_indexes() and target.tpg_tags() == [_TAG]:
-                target.delete()
+            steps.on_failure(f"link {node}", partial(os.symlink, leads_to, node))
+        for lun in own:
+            lun.remove(lio, is_left=is_left)
         if lio.configfs.is_dir(found.path):
             found.delete()
     if node is not None:
         # It stays where it was not made for this, or others use it.
         with contextlib.suppress(OSError):
             os.rmdir(os.path.dirname(node))
+
+
+class _OwnLun(NamedTuple):
+    """A LUN of loopback, by which this machine sees a disk."""
+
+    target: Target
+    tpg: Tpg
+    number: int
+
+    @classmethod
+    def of(cls, lio: Lio, path: str) -> _OwnLun:
+        tpg_path, _, index = path.partition("/lun/lun_")
+        wwn, _, tag = tpg_path.split("/", 1)[1].partition("/tpgt_")
+        target = Fabric(lio, lio.specs.fabric("loopback")).target(wwn)
+        return cls(target, target.tpg(int(tag)), int(index))
+
+    def disks(self, lio: Lio) -> list[str]:
+        return lio.kernel.system.disks_at(self.tpg.address or "", self.number)
+
+    def remove(self, lio: Lio, *, is_left: bool) -> None:
+        self.tpg.delete_lun(self.number)
+        key = (lio.configfs.location, self.target.wwn)
+        is_ours = is_left or key in _OURS
+        if is_ours and self.target.tpg_tags() == [self.tpg.tag] and not self.tpg.lun_indexes():
+            self.target.delete()
+            _OURS.discard(key)

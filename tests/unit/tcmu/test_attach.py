@@ -234,6 +234,38 @@ def test_a_handler_class_with_its_configuration(attach, initiator, tmp_path, tre
         attach(FileHandler, config="relative").open()
 
 
+def test_a_handler_that_is_open_is_closed_with_its_disk(attach, initiator, tmp_path):
+    image = tmp_path / "a.img"
+    image.write_bytes(bytes(SIZE))
+    handler = FileHandler.open(str(image), SIZE, 512)
+    with attach(handler) as disk, initiator(disk) as host:
+        host.write(1, b"z" * 512)
+    assert image.read_bytes()[512:1024] == b"z" * 512
+    FileHandler.open(str(image), SIZE, 512).close()  # nobody holds it any more
+
+
+def test_a_target_that_was_there_before_stays(attach, memory, sim, tree):
+    wwn = "naa.5001405aabbccdde"
+    lio.open(sim=sim).fabric("loopback").create_target(wwn)
+    with attach(memory, wwn=wwn):
+        assert tree() == (["vol0"], {wwn: [0]})
+    assert tree() == ([], {wwn: []})
+
+
+def test_a_child_of_fork_leaves_its_parents_disk_alone(attach, memory, initiator, tree):
+    with attach(memory) as disk:
+        child = os.fork()
+        if not child:
+            disk.close(force=True)
+            disk.abandon()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert tree()[0] == ["vol0"]
+        with initiator(disk) as host:
+            host.write(0, b"p" * 512)
+    assert memory.data[:512] == b"p" * 512
+
+
 def test_an_object_without_pwrite_is_read_only(attach, initiator):
     class Rom:
         def pread(self, n, offset):
@@ -464,3 +496,14 @@ def test_what_a_killed_program_has_left_can_be_removed(sim, tmp_path, tree):
     assert not Path(place).exists()
     with pytest.raises(NotFoundError):
         tcmu.detach("vol0", sim=sim)
+
+
+def test_detach_removes_no_link_to_another_disk(sim, tmp_path, tree):
+    with run(sim, str(tmp_path / "d"), "sys.stdin.readline()") as program:
+        program.send_signal(signal.SIGKILL)
+    link = tmp_path / "d" / "vol0"
+    link.unlink()
+    link.symlink_to("/nowhere")
+    tcmu.detach("vol0", sim=sim, directory=tmp_path / "d")
+    assert tree() == NOTHING
+    assert link.is_symlink()
