@@ -185,6 +185,7 @@ class AttachedDisk:
             self._wanted.node,
             sim=self._sim,
             known=self._disk,
+            wwn=self._wanted.wwn,
             force=force,
         )
         self._forget()

@@ -201,14 +201,15 @@ def remove(
     *,
     sim: str | None,
     known: str = "",
+    wwn: str = "",
     force: bool = False,
     is_left: bool = False,
 ) -> None:
     """Remove node, LUN, the target that was made for it, and the object, or leave all as it is.
 
-    `known` is the disk that the node leads to, should others have removed it; `is_left`: what a
-    process has left that has ended. Raises ConflictError while the disk is in use (unless `force`),
-    or exported elsewhere.
+    `known` is the disk that the node leads to, and `wwn` the target, should others have removed the
+    LUN; `is_left`: what a process has left that has ended. Raises ConflictError while the disk is
+    in use (unless `force`), or exported elsewhere.
     """
     users = found.users() if lio.configfs.is_dir(found.path) else []
     group = lio.specs.fabric("loopback").group
@@ -235,7 +236,12 @@ def remove(
             os.unlink(node)
             steps.on_failure(f"link {node}", partial(os.symlink, leads_to, node))
         for lun in own:
-            lun.remove(lio, is_left=is_left)
+            lun.tpg.delete_lun(lun.number)
+        fabric = Fabric(lio, lio.specs.fabric("loopback"))
+        for name in dict.fromkeys((*(lun.target.wwn for lun in own), wwn)):
+            key = (lio.configfs.location, name)
+            if (is_left or key in _OURS) and _remove_empty(fabric, name):
+                _OURS.discard(key)
         if lio.configfs.is_dir(found.path):
             found.delete()
     if node is not None:
@@ -261,10 +267,12 @@ class _OwnLun(NamedTuple):
     def disks(self, lio: Lio) -> list[str]:
         return lio.kernel.system.disks_at(self.tpg.address or "", self.number)
 
-    def remove(self, lio: Lio, *, is_left: bool) -> None:
-        self.tpg.delete_lun(self.number)
-        key = (lio.configfs.location, self.target.wwn)
-        is_ours = is_left or key in _OURS
-        if is_ours and self.target.tpg_tags() == [self.tpg.tag] and not self.tpg.lun_indexes():
-            self.target.delete()
-            _OURS.discard(key)
+
+def _remove_empty(fabric: Fabric, wwn: str) -> bool:
+    """Remove a target that has no LUN any more, and tell whether there is none of that name."""
+    if wwn in fabric.targets():
+        target = fabric.target(wwn)
+        if any(tpg.lun_indexes() for tpg in target.tpgs()):
+            return False
+        target.delete()
+    return True

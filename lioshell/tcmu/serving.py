@@ -8,7 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from lioshell.errors import LioshellError, NotFoundError, RunnerError
+from lioshell.errors import LioshellError, RunnerError
 from lioshell.runner.care import Care
 from lioshell.runner.loop import Loop
 from lioshell.runner.states import BROKEN, FOREIGN, SERVED
@@ -44,7 +44,7 @@ class Serving:
             self._loop,
             report,
         )
-        self.care = Care(self._supervisor, self._loop)
+        self._care = Care(self._supervisor, self._loop)
         self._run_dir = kernel.run_dir
         self._flushes_io = not kernel.simulated
 
@@ -75,6 +75,12 @@ class Serving:
     def state(self) -> str | None:
         """What the supervisor says of the device; None where there is none."""
         return dict(self._supervisor.status()).get(self.path)
+
+    def asked(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Do what another process asks for; raises LioshellError."""
+        if request["op"] == "info":
+            return self._care.info(self.path)
+        return self._care.resize(self.path, int(request["size_bytes"]))
 
     def stop(self) -> None:
         """Give the device up, blocked if it is still there, and end the threads.
@@ -131,17 +137,17 @@ class _Told:
             server.close()
 
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer `status` and `info`; the others are for who serves what the shell has made."""
+        """Answer `status`, `info` and `resize`; nobody else can take such a disk over."""
         with self._lock:
             serving = list(self._serving)
         told: dict[str, Any] = {"pid": os.getpid()}
-        if request.get("op") == "info":
-            for one in serving:
-                try:
-                    return {**told, "result": one.care.info(str(request["path"]))}
-                except NotFoundError:
-                    # It is another one's, or nobody's.
-                    continue
-            return told
+        if request.get("op") in ("info", "resize"):
+            found = next((one for one in serving if one.path == request["path"]), None)
+            if found is None:
+                return told
+            try:
+                return {**told, "result": found.asked(request)}
+            except LioshellError as error:
+                return {**told, "error": error.message, "hint": error.hint}
         states = {one.path: "" if one.state == SERVED else str(one.state) for one in serving}
         return {**told, "devices": states}

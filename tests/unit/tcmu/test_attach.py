@@ -224,6 +224,34 @@ def test_a_disk_that_others_have_deleted_is_closed(attach, memory, sim, tree):
     assert tree() == NOTHING
 
 
+def test_a_lun_that_others_have_deleted_leaves_no_target(attach, memory, sim, tree):
+    with attach(memory) as disk:
+        lio.open(sim=sim).fabric("loopback").target(disk.wwn).tpg(1).delete_lun(0)
+    assert tree() == NOTHING
+
+
+def test_a_shell_sees_who_serves_and_can_resize_what_can_be(attach, memory, sim, tmp_path):
+    def shell(*words):
+        command = [sys.executable, "-m", "lioshell", f"--sim={sim}", *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    image = tmp_path / "a.img"
+    with (
+        attach(memory),
+        attach(FileHandler, name="vol1", config=str(image), size=SIZE) as sized,
+        SimDisk.open(sim, sized.configfs_path) as host,
+    ):
+        for name in ("vol0", "vol1"):
+            told = shell(f"/backstores/user:python/{name}", "info").stdout
+            assert f"served_by: {os.getpid()}" in told
+        refused = shell("/backstores/user:python/vol0", "resize", "2M")
+        assert "cannot become 2097152" in refused.stderr
+        assert shell("/backstores/user:python/vol1", "resize", "2M").returncode == 0
+        host.execute(bytes(6))  # CAPACITY DATA HAS CHANGED
+        assert host.capacity().blocks == 2 * SIZE // 512
+    assert image.stat().st_size == 2 * SIZE
+
+
 def test_a_handler_class_with_its_configuration(attach, initiator, tmp_path, tree):
     image = tmp_path / "a.img"
     with attach(FileHandler, config=str(image), threads=4) as disk, initiator(disk) as host:
