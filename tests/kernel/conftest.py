@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 TEST_TIMEOUT_S = 900
 
+BOOTED: list[Guest] = []
+"""The running virtual machine, if a test has asked for it."""
+
 _NOT_RUN: list[str] = []
 """Why this session has no virtual machine; empty where it has one."""
 
@@ -72,7 +75,30 @@ def guest(pytestconfig: pytest.Config) -> Iterator[Guest]:
         except VmUnavailable as error:
             unavailable(error)
         booted.push_project()
+        BOOTED.append(booted)
         yield booted
+        BOOTED.clear()
+
+
+LEFTOVERS = """
+    iscsiadm -m node --logout; iscsiadm -m node -o delete; pkill -x iscsid
+    pkill -9 -f '[l]ioshell.*serve'
+    lioshell --yes clearconfig confirm=True
+    # What a module keeps while it is loaded, such as discovery credentials, goes with it.
+    for module in iscsi_target_mod tcm_loop vhost_scsi tcm_fc sbp_target tcm_qla2xxx ib_srpt; do
+        grep -q "^$module " /proc/modules && modprobe -r $module
+    done
+    rm -rf /run/lioshell /etc/lioshell /etc/target/saveconfig.json
+    dmesg --clear
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_target() -> Iterator[None]:
+    """Leave no target of one file's tests to those of the next."""
+    yield
+    for running in BOOTED:
+        running.run(LEFTOVERS, timeout_s=180)
 
 
 def unavailable(error: VmUnavailable) -> NoReturn:
