@@ -31,6 +31,7 @@ Entry = tuple[str, str, str]
 
 OF_THE_MACHINE = (
     (r"(^|/)version$", "release of the kernel, architecture, build"),
+    (r"^dbroot$", "rtslib sets it, where it ran since the boot"),
     (r"^iscsi/cpus_allowed_list$", "number of CPUs"),
     (r"/creation_time$|/last_fail_time$", "uptime of the kernel"),
     (r"^loopback/[^/]+/[^/]+/address$", "number of the SCSI host"),

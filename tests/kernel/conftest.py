@@ -82,6 +82,9 @@ def guest(pytestconfig: pytest.Config) -> Iterator[Guest]:
 
 LEFTOVERS = """
     iscsiadm -m node --logout; iscsiadm -m node -o delete; pkill -x iscsid
+    rm -rf /etc/iscsi/ifaces /etc/iscsi/nodes /etc/iscsi/send_targets
+    # targetcli has D-Bus start it; it answers for devices that are not its own.
+    pkill -x tcmu-runner
     pkill -9 -f '[l]ioshell.*serve'
     lioshell --yes clearconfig confirm=True
     # What a module keeps while it is loaded, such as discovery credentials, goes with it.
