@@ -88,7 +88,9 @@ LEFTOVERS = """
     pkill -9 -f '[l]ioshell.*serve'
     lioshell --yes clearconfig confirm=True
     # What a module keeps while it is loaded, such as discovery credentials, goes with it.
-    for module in iscsi_target_mod tcm_loop vhost_scsi tcm_fc sbp_target tcm_qla2xxx ib_srpt; do
+    for module in iscsi_target_mod tcm_loop vhost_scsi tcm_fc sbp_target tcm_qla2xxx ib_srpt \
+            target_core_user target_core_pscsi target_core_iblock target_core_file \
+            target_core_mod; do
         grep -q "^$module " /proc/modules && modprobe -r $module
     done
     rm -rf /run/lioshell /etc/lioshell /etc/target/saveconfig.json

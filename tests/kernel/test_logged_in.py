@@ -70,7 +70,7 @@ def test_who_is_logged_in_is_seen_and_loses_nothing(guest: Guest, initiator: str
     assert explicit["initiator"] == dynamic["initiator"] == initiator
     assert explicit["target"] == TPG
     assert explicit["state"] == "LOGGED_IN"
-    assert explicit["address"].startswith("127.0.0.1:")
+    assert explicit["address"].startswith("127.0.0.1 ")
     assert explicit["sid"].isdigit()
     assert dynamic["state"] == "DYNAMIC"
 
