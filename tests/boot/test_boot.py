@@ -207,8 +207,9 @@ def test_a_stop_leaves_the_devices_blocked_and_a_start_serves_them(
 
 def test_the_other_unit_restores_and_ends(machine: Guest, configured: str) -> None:
     del configured
-    machine.run("systemctl stop lioshell", timeout_s=120, check=True)
+    # While somebody answers the flush of the disks that go away.
     lioshell(machine, "--yes", "clearconfig", "confirm=True")
+    machine.run("systemctl stop lioshell", timeout_s=120, check=True)
     machine.run("systemctl start lioshell-restore", timeout_s=200, check=True)
     assert len(lioshell(machine, "ls", "/iscsi", "1").splitlines()) == 20
     assert "is what runs" in lioshell(machine, "plan")
