@@ -16,14 +16,12 @@ from typing import TYPE_CHECKING
 
 from lioshell.errors import ConflictError, LioshellError, NotFoundError, RunnerError, UsageError
 from lioshell.model.sizes import check_block_multiple
+from lioshell.runner.handlers import config_string
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lioshell.runner.handlers.base import Undo
-
-DEV_CONFIG_LIMIT_BYTES = 255
-"""TCMU_CONFIG_LEN less its NUL (drivers/target/target_core_user.c)."""
 
 _KINDS = (
     (stat.S_ISDIR, "a folder", "Name a file in it, as in {path}/vol0.img."),
@@ -41,8 +39,7 @@ _KINDS = (
 def check_path(path: str, prefix: str) -> None:
     """Check the text of a path that the kernel will keep behind `prefix` in dev_config.
 
-    The kernel's parser of `control` ends a value at "," or a newline without a word, so what
-    contains them would name another file. Raises UsageError.
+    Raises UsageError.
     """
     if not path.startswith("/"):
         raise UsageError(
@@ -53,29 +50,7 @@ def check_path(path: str, prefix: str) -> None:
         raise UsageError(
             f"{path} names a folder, not a file", hint=f"Name a file in it, as in {path}vol0.img."
         )
-    if "," in path:
-        raise UsageError(
-            f'{path} contains ",", at which the kernel cuts the path off',
-            hint='Choose a path without ",".',
-        )
-    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in path):
-        raise UsageError(
-            f"{path!r} contains a control character",
-            hint="Choose a path of printable characters.",
-        )
-    try:
-        length = len(os.fsencode(prefix + path))
-    except UnicodeEncodeError:
-        raise UsageError(
-            f"{path!r} cannot be written in the encoding of file names",
-            hint="Choose a path of characters of your locale.",
-        ) from None
-    if length > DEV_CONFIG_LIMIT_BYTES:
-        raise UsageError(
-            f"{path} is too long: {prefix}PATH may have {DEV_CONFIG_LIMIT_BYTES} bytes, "
-            f"this has {length}",
-            hint="Choose a shorter path, for instance a link in /srv to its folder.",
-        )
+    config_string.check_text(path, prefix, "the path")
 
 
 def check_size(size_bytes: int, block_size_bytes: int) -> None:

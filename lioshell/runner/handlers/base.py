@@ -33,8 +33,6 @@ from lioshell.errors import RunnerError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lioshell.specs import Parameter
-
 Undo = Callable[[], None]
 """Removes exactly what one `prepare` made."""
 
@@ -60,6 +58,30 @@ class Extent(NamedTuple):
 
     size_bytes: int
     mapped: bool
+
+
+class Option(NamedTuple):
+    """One option of a configuration string: `;name=value` behind the main part.
+
+    `kind` is one of: string, int, bool, size, path, enum, secret, as the parameters of the specs;
+    `values` are the words of an enum. The name is a Python identifier that `create` has no
+    parameter of. What is `secret` is never shown, and `create` refuses it: the kernel shows
+    dev_config to everybody (/sys/class/uio), so let an option name a file that holds the secret.
+    """
+
+    name: str
+    kind: str
+    help: str
+    default: str | None = None
+    secret: bool = False
+    values: tuple[str, ...] = ()
+
+
+class Unavailable(NamedTuple):
+    """Why a subtype cannot be used on this machine, and what to install: packages by name."""
+
+    why: str
+    hint: str
 
 
 CHUNK_BYTES = 1 << 20
@@ -89,8 +111,11 @@ class Handler(ABC):
     """One line on what the subtype stores its blocks in."""
     config_help: ClassVar[str]
     """What the configuration string is, e.g. "PATH of the backing file"."""
-    parameters: ClassVar[tuple[Parameter, ...]] = ()
-    """Further parameters of `create`."""
+    options: ClassVar[tuple[Option, ...]] = ()
+    """What may stand behind the main part of the configuration string (config_string.py); each is
+    a parameter of `create` too."""
+    device_type: ClassVar[int] = 0
+    """PERIPHERAL DEVICE TYPE of the unit in front of it (SPC-6, 6.7.2): 0 is a disk."""
     blocking: ClassVar[bool] = True
     """Whether an operation may wait for anything but memory; if so it runs on a worker."""
     max_in_flight: ClassVar[int] = 16
@@ -103,6 +128,30 @@ class Handler(ABC):
 
         Raises UsageError with a hint; touches no storage.
         """
+
+    @classmethod
+    def unavailable(cls) -> Unavailable | None:
+        """Tell what is missing on this machine: a library, a program; None: nothing is.
+
+        Asked for when a listing shows the subtype, so it must cost nothing: importlib.util.
+        find_spec or shutil.which, no import. The module itself imports without its library.
+        """
+        return None
+
+    @classmethod
+    def size_of(cls, config: str) -> int | None:
+        """Return the size in bytes of storage that exists, so that `create` need not be told.
+
+        None: it does not exist, or tells no size. Raises LioshellError.
+        """
+        del config
+        return None
+
+    @classmethod
+    def default_config(cls, name: str) -> str | None:
+        """Return the configuration of a device that was given none; None: one has to be given."""
+        del name
+        return None
 
     @classmethod
     def scratch_config(cls, folder: str) -> str | None:
@@ -269,6 +318,10 @@ class Handler(ABC):
             f"A {self.subtype} device of {self.size_bytes} bytes cannot become {size_bytes}",
             hint="Create another one of that size and copy the data.",
         )
+
+    def status(self) -> dict[str, str]:
+        """Tell how the storage does, by short names that `info` shows; called on any thread."""
+        return {}
 
     @abstractmethod
     def close(self) -> None:

@@ -13,7 +13,14 @@ import time
 from typing import TYPE_CHECKING
 
 from lioshell.runner.handlers import backing_file
-from lioshell.runner.handlers.base import Extent, Handler, TransferError, Undo, nothing_made
+from lioshell.runner.handlers.base import (
+    Extent,
+    Handler,
+    Option,
+    TransferError,
+    Undo,
+    nothing_made,
+)
 from lioshell.runner.handlers.sync_state import SyncState
 from lioshell.runner.handlers.vectored import IOV_MAX, read_rest, write_rest
 
@@ -40,7 +47,10 @@ _SYNC = ";sync"
 
 
 def _split(config: str) -> tuple[str, bool]:
-    """Return the path, and whether `;sync` stands behind it."""
+    """Return the path, and whether `;sync` stands behind it; any other ";" is the path's own.
+
+    So it is with tcmu-runner's file, and a path of any characters can be served.
+    """
     return config.removesuffix(_SYNC), config.endswith(_SYNC)
 
 
@@ -54,9 +64,9 @@ class FileHandler(Handler):
 
     subtype = "file"
     help = "A regular file, read and written through the page cache"
-    config_help = (
-        "PATH of the backing file, absolute; made sparse when it is not there. PATH;sync: every "
-        "write goes to the disk before it is answered"
+    config_help = "PATH of the backing file, absolute; made sparse when it is not there"
+    options = (
+        Option("sync", "bool", "Every write goes to the disk before it is answered", "false"),
     )
 
     def __init__(

@@ -10,35 +10,98 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Final
 
-from lioshell.errors import NotFoundError, UsageError
+from lioshell.errors import HostError, NotFoundError, UsageError
+from lioshell.runner.handlers import third_party
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lioshell.runner.handlers.base import Handler
+    from lioshell.runner.handlers.base import Handler, Unavailable
     from lioshell.runner.scsi.disk import Disk
     from lioshell.runner.scsi.unit import Identity
 
-# Subtype -> module and class.
-_HANDLERS: Final = {"file": ("lioshell.runner.handlers.file", "FileHandler")}
+# Subtype -> module below lioshell.runner.handlers, and class.
+_HANDLERS: Final = {
+    "file": ("file", "FileHandler"),
+}
 
 
 def names() -> tuple[str, ...]:
-    """Return the subtypes, sorted; imports none of them."""
-    return tuple(sorted(_HANDLERS))
+    """Return the subtypes, sorted, our own and third parties'; imports none of them."""
+    return tuple(sorted({*_HANDLERS, *third_party.found()}))
+
+
+def is_built_in(subtype: str) -> bool:
+    """Tell whether a subtype is one of our own; no other code of that name is ever run."""
+    return subtype in _HANDLERS
 
 
 def find(subtype: str) -> type[Handler]:
-    """Return the handler class of a subtype. Raises NotFoundError."""
+    """Return the handler class of a subtype.
+
+    Raises NotFoundError, and HostError for a third party's that cannot be loaded.
+    """
+    built_in = _HANDLERS.get(subtype)
+    if built_in is not None:
+        module, name = built_in
+        handler: type[Handler] = getattr(
+            importlib.import_module(f"lioshell.runner.handlers.{module}"), name
+        )
+        return handler
+    source = third_party.found().get(subtype)
+    if source is not None:
+        return source.load()
+    known = ", ".join(names())
+    raise NotFoundError(
+        f"There is no handler for the subtype {subtype!r}", hint=f"Use one of: {known}."
+    )
+
+
+def unavailable(subtype: str) -> Unavailable | None:
+    """Tell why a subtype cannot be used on this machine, None where it can."""
+    from lioshell.runner.handlers.base import Unavailable
+
     try:
-        module, name = _HANDLERS[subtype]
-    except KeyError:
-        known = ", ".join(names())
-        raise NotFoundError(
-            f"There is no handler for the subtype {subtype!r}", hint=f"Use one of: {known}."
-        ) from None
-    handler: type[Handler] = getattr(importlib.import_module(module), name)
+        return find(subtype).unavailable()
+    except HostError as error:
+        return Unavailable(error.message, error.hint)
+
+
+def require(subtype: str) -> type[Handler]:
+    """Return the handler class of a subtype that can be used on this machine.
+
+    Raises NotFoundError, and HostError with what to install.
+    """
+    handler = find(subtype)
+    missing = handler.unavailable()
+    if missing is not None:
+        raise HostError(f"user:{subtype} is not available: {missing.why}", hint=missing.hint)
     return handler
+
+
+def for_new(subtype: str, config: str) -> type[Handler]:
+    """Return the handler class for a new device, whose configuration it has checked.
+
+    Raises as `require`, and UsageError: for what the kernel cannot keep, for secrets, and for what
+    the handler does not understand.
+    """
+    from lioshell.runner.handlers import config_string
+
+    handler = require(subtype)
+    config_string.check_text(config, f"{subtype}/")
+    config_string.refuse_secrets(config, handler.options)
+    handler.check_config(config)
+    return handler
+
+
+def shown(dev_config: str) -> str:
+    """Return a dev_config as it may be shown, with the secrets that an option holds as ***."""
+    from lioshell.runner.handlers import config_string
+
+    subtype, separator, config = dev_config.partition("/")
+    if ";" not in config or not is_built_in(subtype):
+        return config_string.shown(dev_config)
+    return f"{subtype}{separator}{config_string.shown(config, find(subtype).options)}"
 
 
 def split(dev_config: str) -> tuple[str, str]:
@@ -57,7 +120,8 @@ def split(dev_config: str) -> tuple[str, str]:
 
 def serves(dev_config: str) -> bool:
     """Tell whether a device of this dev_config belongs to one of the subtypes."""
-    return dev_config.partition("/")[0] in _HANDLERS and "/" in dev_config
+    subtype, separator, _ = dev_config.partition("/")
+    return bool(separator) and (subtype in _HANDLERS or subtype in third_party.found())
 
 
 def make_unit(
@@ -74,10 +138,29 @@ def make_unit(
     `identity` may be a callable, asked by the first INQUIRY. Raises LioshellError; nothing stays
     open then.
     """
-    from lioshell.runner.scsi.disk import Disk
     from lioshell.runner.scsi.unit import Geometry
 
     subtype, config = split(dev_config)
     geometry = Geometry(size_bytes, block_size_bytes, hw_max_sectors)
-    handler = find(subtype).open(config, size_bytes, block_size_bytes, read_only)
-    return Disk(identity, geometry, handler)
+    kind = require(subtype)
+    unit = _unit_class(kind)
+    handler = kind.open(config, size_bytes, block_size_bytes, read_only)
+    try:
+        return unit(identity, geometry, handler)
+    except BaseException:
+        handler.close()
+        raise
+
+
+def _unit_class(kind: type[Handler]) -> type[Disk]:
+    """Return the logical unit for a handler's peripheral device type. Raises HostError."""
+    from lioshell.runner.scsi.disk import Disk
+
+    units: dict[int, type[Disk]] = {0x00: Disk}
+    try:
+        return units[kind.device_type]
+    except KeyError:
+        raise HostError(
+            f"user:{kind.subtype} wants a unit of device type {kind.device_type:#04x}",
+            hint=f"There is: {', '.join(f'{number:#04x}' for number in units)}.",
+        ) from None
