@@ -82,6 +82,10 @@ class RingHarness:
         self.notified += 1
         os.eventfd_write(self._done_fd, 1)
 
+    def done_fileno(self) -> int:
+        """Return the descriptor that is readable when the runner has notified."""
+        return self._done_fd
+
     def wait(self, timeout_s: float) -> bool:
         """Wait for a notification of the runner and tell whether there was one."""
         if not select.select([self._done_fd], [], [], timeout_s)[0]:
