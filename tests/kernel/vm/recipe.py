@@ -23,6 +23,7 @@ DEBIAN_PACKAGES = (
     "e2fsprogs",
     "fio",
     "genisoimage",
+    "glusterfs-server",
     "iproute2",
     "kmod",
     "libiscsi-bin",
