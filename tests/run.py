@@ -4,9 +4,10 @@
     python3 tests/run.py                all tiers, cheap ones first, those on a real kernel last
     python3 tests/run.py first-light    the main job on the simulated kernel
 
-Needs Python 3.11 and nothing else; a virtual environment is made in .venv. The kernel tier runs on
-a real kernel in a virtual machine where qemu and the kernel's package can be had (apt and root);
-where not, one line says why, and in CI (CI=true) that is a failure.
+Needs Python 3.11 and nothing else; a virtual environment is made in .venv. The engines tier starts
+Ceph, Gluster and NBD servers on loopback, the kernel tier runs on a real kernel in a virtual
+machine; each where its packages are or can be had (apt and root). Where not, one line says why, and
+in CI (CI=true) that is a failure.
 """
 
 from __future__ import annotations
@@ -22,10 +23,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-KERNEL_TIERS = {"kernel tier": "tests/kernel", "boot tier": "tests/boot"}
-"""Each has a virtual machine of its own, and only one runs at a time."""
+MACHINE_TIERS = {
+    "engines tier": "tests/engines",
+    "kernel tier": "tests/kernel",
+    "boot tier": "tests/boot",
+}
+"""They need more than Python. The last two have a virtual machine each; one runs at a time."""
 NOT_RUN = 5
-"""pytest's code for a run without tests, and tests/kernel/conftest.py's where it has no machine."""
+"""pytest's code for a run without tests, and these tiers' where the machine lacks something."""
 CHEAP = ("unit", "contract", "property", "shell", "cli", "seeds")
 
 
@@ -49,11 +54,11 @@ def main(arguments: list[str]) -> int:
         ("ruff format", [str(PYTHON), "-m", "ruff", "format", "--check", "."]),
         ("mypy", [str(PYTHON), "-m", "mypy"]),
         ("cheap tiers", pytest(*(f"tests/{name}" for name in CHEAP))),
-        *((name, pytest(folder)) for name, folder in KERNEL_TIERS.items()),
+        *((name, pytest(folder)) for name, folder in MACHINE_TIERS.items()),
     ]
     for name, command in steps:
         code = run(name, command)
-        if name in KERNEL_TIERS and code == NOT_RUN and os.environ.get("CI") != "true":
+        if name in MACHINE_TIERS and code == NOT_RUN and os.environ.get("CI") != "true":
             # Its last line says why.
             continue
         if code:

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The handlers that need nothing but this machine, in the suite of all handlers."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from tests.handler_suite import Case, HandlerSuite
+
+
+@pytest.fixture
+def paths(tmp_path):
+    """Return what gives another path at each call, with nothing there."""
+    numbers = itertools.count()
+    return lambda: f"{tmp_path}/{next(numbers)}.img"
+
+
+class TestFile(HandlerSuite):
+    @pytest.fixture
+    def case(self, paths):
+        return Case("file", paths)
+
+
+class TestFileSync(HandlerSuite):
+    @pytest.fixture
+    def case(self, paths):
+        return Case("file", lambda: f"{paths()};sync", block_size_bytes=4096, examples=3)
