@@ -148,6 +148,15 @@ class Handler(ABC):
         return None
 
     @classmethod
+    def block_size_of(cls, config: str, block_size_bytes: int) -> int:
+        """Return the bytes in a block of the device, for which `block_size_bytes` were asked.
+
+        Only storage that has a block size of its own returns another. Raises LioshellError.
+        """
+        del config
+        return block_size_bytes
+
+    @classmethod
     def default_config(cls, name: str) -> str | None:
         """Return the configuration of a device that was given none; None: one has to be given."""
         del name

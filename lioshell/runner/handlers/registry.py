@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lioshell.runner.handlers.base import Handler, Unavailable
-    from lioshell.runner.scsi.disk import Disk
-    from lioshell.runner.scsi.unit import Identity
+    from lioshell.runner.scsi.unit import Geometry, Identity, Unit
+
+    MakeUnit = Callable[[Identity | Callable[[], Identity], Geometry, Handler], Unit]
 
 # Subtype -> module below lioshell.runner.handlers, and class.
 _HANDLERS: Final = {
@@ -132,7 +133,7 @@ def make_unit(
     block_size_bytes: int = 512,
     hw_max_sectors: int = 0,
     read_only: bool = False,
-) -> Disk:
+) -> Unit:
     """Open the storage of a device and return the logical unit in front of it.
 
     `identity` may be a callable, asked by the first INQUIRY. Raises LioshellError; nothing stays
@@ -141,22 +142,25 @@ def make_unit(
     from lioshell.runner.scsi.unit import Geometry
 
     subtype, config = split(dev_config)
-    geometry = Geometry(size_bytes, block_size_bytes, hw_max_sectors)
     kind = require(subtype)
-    unit = _unit_class(kind)
-    handler = kind.open(config, size_bytes, block_size_bytes, read_only)
+    block = kind.block_size_of(config, block_size_bytes)
+    # The kernel counts hw_max_sectors in its own blocks.
+    limit = max(1, hw_max_sectors * block_size_bytes // block) if hw_max_sectors else 0
+    geometry = Geometry(size_bytes, block, limit)
+    make = _unit_class(kind)
+    handler = kind.open(config, size_bytes, block, read_only)
     try:
-        return unit(identity, geometry, handler)
+        return make(identity, geometry, handler)
     except BaseException:
         handler.close()
         raise
 
 
-def _unit_class(kind: type[Handler]) -> type[Disk]:
+def _unit_class(kind: type[Handler]) -> MakeUnit:
     """Return the logical unit for a handler's peripheral device type. Raises HostError."""
     from lioshell.runner.scsi.disk import Disk
 
-    units: dict[int, type[Disk]] = {0x00: Disk}
+    units: dict[int, MakeUnit] = {0x00: Disk}
     try:
         return units[kind.device_type]
     except KeyError:

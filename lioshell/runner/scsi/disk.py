@@ -6,15 +6,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lioshell.runner.scsi.attention import CAPACITY_CHANGED, with_attention
-from lioshell.runner.scsi.opcodes import dispatch_table, operations_of
-from lioshell.runner.scsi.sense import INVALID_CDB
+from lioshell.runner.scsi import mode, vpd
+from lioshell.runner.scsi.attention import CAPACITY_CHANGED
+from lioshell.runner.scsi.opcodes import operations_of
 from lioshell.runner.scsi.unit import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lioshell.runner.command import Command, Deferred, Response
     from lioshell.runner.handlers.base import Handler
     from lioshell.runner.scsi.unit import Geometry, Identity
 
@@ -25,7 +24,12 @@ class Disk(Unit):
     Takes over `handler`: `close` closes it. Keeps no reference to a command's buffers.
     """
 
-    __slots__ = ("_commands", "_dispatch")
+    __slots__ = ()
+
+    # SAM-5, SPC-4, SBC-3, each without a version claimed (SPC-4 table 148).
+    version_descriptors = (0x00A0, 0x0460, 0x04C0)
+    vpd_pages = vpd.DISK_PAGES
+    mode_pages = mode.DISK_PAGES
 
     def __init__(
         self,
@@ -36,21 +40,7 @@ class Disk(Unit):
         read_only: bool = False,
     ) -> None:
         super().__init__(identity, geometry, handler, (), read_only)
-        self.operations = operations_of(self.provisioned)
-        self._commands = dispatch_table(self, self.operations)
-        self._dispatch = self._commands
-
-    def execute(self, command: Command) -> Response | Deferred:
-        """Execute one command, whatever its CDB holds; what may block is returned as Deferred.
-
-        What a handler or the identity callable raises comes through, but for a handler's OSError
-        on data: that is answered with the sense data of storage_error.
-        """
-        try:
-            run = self._dispatch[command.cdb[0]]
-        except IndexError:
-            return INVALID_CDB
-        return run(command)
+        self.set_operations(operations_of(self.provisioned))
 
     def set_size(self, size_bytes: int) -> None:
         """Have another size from the next command on, and tell initiators that it changed.
@@ -59,11 +49,4 @@ class Disk(Unit):
         """
         self.geometry = replace(self.geometry, size_bytes=size_bytes)
         self.blocks = self.geometry.blocks
-        self._dispatch = with_attention(self._commands, CAPACITY_CHANGED, self._reported)
-
-    def _reported(self) -> None:
-        self._dispatch = self._commands
-
-    def close(self) -> None:
-        """Close the handler. Raises OSError when its last write-back failed."""
-        self.handler.close()
+        self.report_attention(CAPACITY_CHANGED)

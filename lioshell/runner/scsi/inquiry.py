@@ -23,8 +23,9 @@ _RESPONSE_DATA_FORMAT: Final = 0x02
 _TPGS_IMPLICIT: Final = 0x10
 _3PC: Final = 0x08
 _CMDQUE: Final = 0x02
-# SAM-5, SPC-4, SBC-3, each without a version claimed (SPC-4 table 148).
-_VERSION_DESCRIPTORS: Final = (0x00A0, 0x0460, 0x04C0)
+_RMB: Final = 0x80
+_EXTENDED_COPY: Final = 0x83
+_DESCRIPTORS_BYTES: Final = 16
 
 
 def inquiry(unit: Unit, command: Command) -> Response:
@@ -51,13 +52,25 @@ def standard_data(unit: Unit) -> bytes:
     identity = unit.identity()
     # Asymmetric access means something only to who can find out the group of its own port.
     alone = len(unit.port_groups()) == 1
+    copies = any(operation.code == _EXTENDED_COPY for operation in unit.operations)
+    standards = b"".join(number.to_bytes(2, "big") for number in unit.version_descriptors)
     body = (
-        bytes((_3PC | (_TPGS_IMPLICIT if alone else 0), 0, _CMDQUE))
+        bytes(((_3PC if copies else 0) | (_TPGS_IMPLICIT if alone else 0), 0, _CMDQUE))
         + vpd.ascii_field(identity.vendor, 8)
         + vpd.ascii_field(vpd.product(unit), 16)
         + vpd.ascii_field(identity.revision, 4)
         + bytes(22)
-        + b"".join(descriptor.to_bytes(2, "big") for descriptor in _VERSION_DESCRIPTORS)
-        + bytes(10)
+        + standards.ljust(_DESCRIPTORS_BYTES, b"\0")
     )
-    return bytes((vpd.DISK, 0, _SPC4, _RESPONSE_DATA_FORMAT, len(body))) + body
+    return (
+        bytes(
+            (
+                unit.device_type,
+                _RMB if unit.removable else 0,
+                _SPC4,
+                _RESPONSE_DATA_FORMAT,
+                len(body),
+            )
+        )
+        + body
+    )

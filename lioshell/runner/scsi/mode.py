@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MODE SENSE and MODE SELECT: the mode pages of a disk.
+"""MODE SENSE and MODE SELECT, and the mode pages of a disk.
 
 WCE (whether writes may wait in the cache) and SWP (software write protect) can be changed where
 there is somewhere to keep them: a runner that takes over must go on with what an initiator set.
@@ -16,10 +16,12 @@ from lioshell.runner.scsi.sense import SAVING_NOT_SUPPORTED, invalid_field
 from lioshell.runner.scsi.storage_error import flush_failed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from lioshell.runner.command import Command, Response
     from lioshell.runner.scsi.unit import Unit
+
+    MakePage = Callable[[Unit], "Page"]
 
 _DBD: Final = 0x08
 _LLBAA: Final = 0x10
@@ -51,7 +53,8 @@ def mode_sense_6(unit: Unit, command: Command) -> Response:
     pages = _pages(unit, cdb)
     if not isinstance(pages, bytes):
         return pages
-    descriptor = b"" if cdb[1] & _DBD else _short_block_descriptor(unit)
+    bare = cdb[1] & _DBD or not unit.has_block_descriptor
+    descriptor = b"" if bare else _short_block_descriptor(unit)
     body = bytes((0, _device_specific(unit), len(descriptor))) + descriptor + pages
     return parameter_data(command, bytes((len(body),)) + body, cdb[4])
 
@@ -62,8 +65,9 @@ def mode_sense_10(unit: Unit, command: Command) -> Response:
     pages = _pages(unit, cdb)
     if not isinstance(pages, bytes):
         return pages
-    long_lba = bool(cdb[1] & _LLBAA) and not cdb[1] & _DBD
-    if cdb[1] & _DBD:
+    bare = cdb[1] & _DBD or not unit.has_block_descriptor
+    long_lba = bool(cdb[1] & _LLBAA) and not bare
+    if bare:
         descriptor = b""
     elif long_lba:
         descriptor = _long_block_descriptor(unit)
@@ -138,29 +142,31 @@ def _select(
 def _pages(unit: Unit, cdb: bytes) -> bytes | Response:
     """Return the mode pages that CDB bytes 2 and 3 ask for, or the refusal (SPC-4 table 163)."""
     control, code, subpage = cdb[2] >> 6, cdb[2] & 0x3F, cdb[3]
-    if code != _ALL_PAGES and code not in _PAGES:
+    if code != _ALL_PAGES and code not in unit.mode_pages:
         return invalid_field(2, 5)
     if subpage not in (0, _ALL_SUBPAGES):
         return invalid_field(3)
     if control == _SAVED:
         return SAVING_NOT_SUPPORTED
-    codes = sorted(_PAGES) if code == _ALL_PAGES else (code,)
+    codes = sorted(unit.mode_pages) if code == _ALL_PAGES else (code,)
     return b"".join(_page_with_header(unit, page_code, control) for page_code in codes)
 
 
 def _page_with_header(unit: Unit, code: int, control: int) -> bytes:
-    current, changeable, default = _PAGES[code](unit)
+    current, changeable, default = unit.mode_pages[code](unit)
     body = {_CHANGEABLE: changeable, _DEFAULT: default}.get(control, current)
     return bytes((code, len(body))) + body
 
 
 def _page(unit: Unit, code: int) -> tuple[bytes, bytes] | None:
     """Return the current values of a page and the mask of what can be changed, or None."""
-    make = _PAGES.get(code)
+    make = unit.mode_pages.get(code)
     return None if make is None else make(unit)[:2]
 
 
 def _device_specific(unit: Unit) -> int:
+    if not unit.has_block_descriptor:
+        return 0
     return _DPOFUA | (_WP if unit.read_only else 0)
 
 
@@ -176,16 +182,16 @@ def _long_block_descriptor(unit: Unit) -> bytes:
     return unit.blocks.to_bytes(8, "big") + bytes(4) + unit.block_size_bytes.to_bytes(4, "big")
 
 
-_Page = tuple[bytes, bytes, bytes]
+Page = tuple[bytes, bytes, bytes]
 """A page without its header: current values, mask of what MODE SELECT can change, defaults."""
 
 
-def _read_write_error_recovery(_unit: Unit) -> _Page:
+def _read_write_error_recovery(_unit: Unit) -> Page:
     """Read-Write Error Recovery (01h), SBC-3: nothing is reallocated or retried by this unit."""
     return bytes(10), bytes(10), bytes(10)
 
 
-def _caching(unit: Unit) -> _Page:
+def _caching(unit: Unit) -> Page:
     """Caching (08h), SBC-3: WCE, by default as the handler has it."""
     cached = unit.handler.write_cache
     changeable = cached and unit.keep_modes is not None
@@ -197,7 +203,7 @@ def _caching(unit: Unit) -> _Page:
     )
 
 
-def _control(unit: Unit) -> _Page:
+def _control(unit: Unit) -> Page:
     """Control (0Ah), SPC-4 7.5.8, as the kernel's target core behaves around this unit.
 
     GLTSD (there are no logs to save), unrestricted reordering (nobody orders commands for a TCMU
@@ -211,13 +217,13 @@ def _control(unit: Unit) -> _Page:
     return body(unit.swp), mask, body(False)
 
 
-def _informational_exceptions(_unit: Unit) -> _Page:
+def _informational_exceptions(_unit: Unit) -> Page:
     """Informational Exceptions Control (1Ch), SPC-4 7.5.13: DEXCPT, as none is ever reported."""
     body = bytes((0x08,)) + bytes(9)
     return body, bytes(10), body
 
 
-_PAGES: Final[dict[int, Callable[[Unit], _Page]]] = {
+DISK_PAGES: Final[Mapping[int, MakePage]] = {
     0x01: _read_write_error_recovery,
     _CACHING: _caching,
     _CONTROL: _control,

@@ -14,7 +14,7 @@ from lioshell.runner.scsi.sense import invalid_field
 
 if TYPE_CHECKING:
     from lioshell.runner.command import Command, Response
-    from lioshell.runner.scsi.opcodes import Operation
+    from lioshell.runner.scsi.dispatch import Operation
     from lioshell.runner.scsi.unit import Unit
 
 _FIELDS = Struct(">2xBBHI")

@@ -5,18 +5,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from lioshell.errors import RunnerError
 from lioshell.runner.handlers.base import require_whole
 from lioshell.runner.handlers.completion import CompletionHandler
+from lioshell.runner.scsi.attention import with_attention
 from lioshell.runner.scsi.cdb import FUA
+from lioshell.runner.scsi.dispatch import dispatch_table
 from lioshell.runner.scsi.holds import Holds
+from lioshell.runner.scsi.sense import INVALID_CDB
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lioshell.runner.command import Command, Deferred, Response
     from lioshell.runner.handlers.base import Handler
     from lioshell.runner.scsi.alua import PortGroup
-    from lioshell.runner.scsi.opcodes import Operation
+    from lioshell.runner.scsi.dispatch import Operation, Run
+    from lioshell.runner.scsi.mode import MakePage
     from lioshell.runner.scsi.xcopy import CopyState
 
 KeepModes = Callable[[bool, bool], None]
@@ -91,13 +98,25 @@ class Geometry:
 
 
 class Unit:
-    """The state that the functions of the command families work on.
+    """The state that the functions of the command families work on, and who calls them.
 
     `identity` is an Identity, or a callable for one: the serial is often written after the device
     was enabled, so it is asked for by the first command that tells it and kept once it is there.
     """
 
+    version_descriptors: ClassVar[tuple[int, ...]]
+    """The standards that the standard INQUIRY data claim (SPC-4 table 148)."""
+    vpd_pages: ClassVar[Mapping[int, Callable[[Unit], bytes]]]
+    """Its vital product data: the page code, and what makes the page without its header."""
+    mode_pages: ClassVar[Mapping[int, MakePage]]
+    removable: ClassVar[bool] = False
+    """RMB of the INQUIRY data: the medium can be another one tomorrow."""
+    has_block_descriptor: ClassVar[bool] = True
+    """Mode parameters begin as those of direct access block devices do (SBC-3 6.5.1)."""
+
     __slots__ = (
+        "_commands",
+        "_dispatch",
         "_identify",
         "_identity",
         "_protected",
@@ -105,6 +124,7 @@ class Unit:
         "blocks",
         "careful_writes",
         "copies",
+        "device_type",
         "engine",
         "geometry",
         "handler",
@@ -133,6 +153,16 @@ class Unit:
     ) -> None:
         self._identify = identity
         self._identity: Identity | None = None
+        self.device_type = 0x00
+        self.keep_modes: KeepModes | None = None
+        self.port_groups: Callable[[], tuple[PortGroup, ...]] = tuple
+        self.holds = Holds()
+        self.copies: dict[int, CopyState] = {}
+        self.set_storage(geometry, handler, read_only)
+        self.set_operations(operations)
+
+    def set_storage(self, geometry: Geometry, handler: Handler, read_only: bool = False) -> None:
+        """Have this storage from the next command on; nothing of the former is closed."""
         self.geometry = geometry
         self.blocks = geometry.blocks
         self.block_size_bytes = geometry.block_size_bytes
@@ -140,18 +170,42 @@ class Unit:
         self.provisioned = handler.can_discard and not handler.read_only
         self.transfer_limit_blocks = geometry.hw_max_sectors or _NO_LIMIT
         self._protected = read_only or handler.read_only
-        self.keep_modes: KeepModes | None = None
-        self.port_groups: Callable[[], tuple[PortGroup, ...]] = tuple
         self.set_modes(False, handler.write_cache)
-        self.operations = operations
-        self.holds = Holds()
-        self.copies: dict[int, CopyState] = {}
         # Bound once: they are called for every READ and WRITE.
         self.waited = handler.waited
         self.max_in_flight = handler.max_in_flight
         self.try_read = handler.try_read
         self.try_write = handler.try_write
         self.engine = handler if isinstance(handler, CompletionHandler) else None
+
+    def set_operations(self, operations: tuple[Operation, ...]) -> None:
+        """Execute these commands, and no others, from the next one on."""
+        self.operations = operations
+        self._commands: list[Run] = dispatch_table(self, operations)
+        self._dispatch = self._commands
+
+    def execute(self, command: Command) -> Response | Deferred:
+        """Execute one command, whatever its CDB holds; what may block is returned as Deferred.
+
+        What a handler or the identity callable raises comes through, but for a handler's OSError
+        on data: that is answered with the sense data of storage_error.
+        """
+        try:
+            run = self._dispatch[command.cdb[0]]
+        except IndexError:
+            return INVALID_CDB
+        return run(command)
+
+    def report_attention(self, response: Response) -> None:
+        """Answer the next command that is for it with a unit attention, then go on as before."""
+        self._dispatch = with_attention(self._commands, response, self._reported)
+
+    def _reported(self) -> None:
+        self._dispatch = self._commands
+
+    def close(self) -> None:
+        """Close the handler. Raises OSError when its last write-back failed."""
+        self.handler.close()
 
     def read(self, buffers: list[memoryview], offset_bytes: int) -> None:
         """Fill all buffers, however long that takes. Raises OSError."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The vital product data pages of a disk (SPC-4 7.8, SBC-3 6.6)."""
+"""The vital product data pages, those of a disk at the end (SPC-4 7.8, SBC-3 6.6)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from lioshell.runner.scsi import alua, compare, unmap, write_same
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from lioshell.runner.scsi.unit import Unit
 
@@ -51,16 +51,16 @@ def product(unit: Unit) -> str:
 
 def page(unit: Unit, code: int) -> bytes | None:
     """Return a VPD page with its header, None where the unit has no such page."""
-    make = _PAGES.get(code)
+    make = unit.vpd_pages.get(code)
     if make is None:
         return None
     body = make(unit)
-    return bytes((DISK, code)) + len(body).to_bytes(2, "big") + body
+    return bytes((unit.device_type, code)) + len(body).to_bytes(2, "big") + body
 
 
-def _supported_pages(_unit: Unit) -> bytes:
+def _supported_pages(unit: Unit) -> bytes:
     """Supported VPD pages (00h), SPC-4 7.8.13: in ascending order."""
-    return bytes(sorted(_PAGES))
+    return bytes(sorted(unit.vpd_pages))
 
 
 def _unit_serial_number(unit: Unit) -> bytes:
@@ -140,10 +140,13 @@ def physical_exponent(unit: Unit) -> int:
     return max(0, min(per_physical.bit_length() - 1, 15))
 
 
-_PAGES: Final[dict[int, Callable[[Unit], bytes]]] = {
+COMMON_PAGES: Final[Mapping[int, Callable[[Unit], bytes]]] = {
     0x00: _supported_pages,
     0x80: _unit_serial_number,
     0x83: _device_identification,
+}
+DISK_PAGES: Final[Mapping[int, Callable[[Unit], bytes]]] = {
+    **COMMON_PAGES,
     0x86: _extended_inquiry,
     0xB0: _block_limits,
     0xB1: _block_device_characteristics,
