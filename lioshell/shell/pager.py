@@ -8,14 +8,13 @@ that the first page of a long listing is there at once.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shlex
 import shutil
 import signal
 from typing import IO, TYPE_CHECKING, TextIO
 
-from lioshell.shell.terminal_modes import as_it_is
+from lioshell.shell.terminal_modes import as_it_is, screen_size
 
 if TYPE_CHECKING:
     import subprocess
@@ -54,7 +53,7 @@ class LongAnswer:
         self._stream = stream
         self._command = command
         self._environ = environ
-        size = _size(stream)
+        size = screen_size(stream)
         self._rows, self._width = size.lines - 1, max(size.columns, 1)
         self._held: list[str] = []
         self._used = 0
@@ -157,11 +156,3 @@ def paged(env: Environment) -> Iterator[None]:
                 answer.end()
     finally:
         signal.signal(signal.SIGINT, held_signal)
-
-
-def _size(stream: TextIO) -> os.terminal_size:
-    try:
-        return os.get_terminal_size(stream.fileno())
-    except (OSError, ValueError):
-        # No terminal, or one without a size.
-        return os.terminal_size((80, 24))

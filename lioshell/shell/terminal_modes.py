@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Modes of the terminal while something else than the prompt has it (termios(3))."""
+"""The terminal: its size, and its modes while something else than the prompt has it, termios(3)."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import termios
 from typing import TYPE_CHECKING, TextIO
 
@@ -12,6 +13,20 @@ if TYPE_CHECKING:
 
 _LOCAL_FLAGS = 3
 """Index in what tcgetattr returns."""
+
+_COLUMNS, _LINES = 80, 24
+
+
+def screen_size(stream: TextIO) -> os.terminal_size:
+    """Return the size of a terminal: 80 columns and 24 lines where it is none, or does not know.
+
+    A serial line that nobody has told its size says 0 of both (ioctl_tty(2), TIOCGWINSZ).
+    """
+    try:
+        size = os.get_terminal_size(stream.fileno())
+    except (OSError, ValueError):
+        return os.terminal_size((_COLUMNS, _LINES))
+    return os.terminal_size((size.columns or _COLUMNS, size.lines or _LINES))
 
 
 @contextlib.contextmanager

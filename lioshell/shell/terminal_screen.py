@@ -14,7 +14,7 @@ from lioshell.environment import is_terminal
 from lioshell.errors import LioshellError, NotFoundError
 from lioshell.shell.pager import paged
 from lioshell.shell.screen import Screen
-from lioshell.shell.terminal_modes import key_by_key
+from lioshell.shell.terminal_modes import key_by_key, screen_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -164,7 +164,7 @@ class TerminalScreen(Screen):
             terminal.write(f"{title}\n{text}\n")
             terminal.flush()
             return
-        size = os.get_terminal_size(terminal.fileno())
+        size = screen_size(terminal)
         lines = text.splitlines()
         room = max(size.lines - 3, 1)
         if len(lines) > room:

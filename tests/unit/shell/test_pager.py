@@ -66,6 +66,17 @@ def test_what_would_scroll_goes_to_the_pager(screen, tmp_path, text):
     assert out.read_text() == text + "more\n"
 
 
+@pytest.mark.parametrize(("lines", "is_shown"), [(23, False), (24, True)])
+def test_a_terminal_that_does_not_know_its_size_is_24_lines_high(tmp_path, lines, is_shown):
+    master, slave = pty.openpty()  # of 0 rows of 0 columns, as a serial line is
+    with open(slave, "w", encoding="utf-8") as screen:
+        shown, _ = answer(screen, tmp_path)
+        shown.write("a line\n" * lines)
+        shown.end()
+    os.close(master)
+    assert shown.is_shown == is_shown
+
+
 def test_colours_do_not_count(screen, tmp_path):
     shown, out = answer(screen, tmp_path)
     shown.write(("\x1b[32m" + "x" * 19 + "\x1b[0m\n") * 4)
