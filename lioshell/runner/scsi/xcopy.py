@@ -214,11 +214,12 @@ def copy_status(unit: Unit, command: Command) -> Response:
     state = unit.copies.get(list_id)
     if state is None:
         return invalid_field(2)
-    if state.status != _IN_PROGRESS and time.monotonic() - state.ended > KEPT_S:
-        # The ids are those of a nexus, which the ring does not tell: what another initiator did
-        # under the same id some time ago is not for this one.
+    if state.status != _IN_PROGRESS:
+        # It is told once (SPC-3 6.17.2), and not for long: the ids are those of a nexus, which the
+        # ring does not tell; what another initiator did under the same id is not for this one.
         unit.copies.pop(list_id, None)
-        return invalid_field(2)
+        if time.monotonic() - state.ended > KEPT_S:
+            return invalid_field(2)
     # TRANSFER COUNT UNITS 01h: KiB.
     kibibytes = min(state.blocks * unit.block_size_bytes >> 10, 0xFFFFFFFF)
     payload = _STATUS.pack(8, state.status, state.segments, 1, kibibytes)

@@ -266,7 +266,7 @@ def test_an_unknown_entry_waits_for_commands_in_flight(bench: Bench) -> None:
     assert [c.cmd_id for c in bench.kernel.collect()] == [first, 9, second]
 
 
-def test_bidirectional_data_in_is_zeroed(bench: Bench) -> None:
+def test_6_2_14_bidirectional_data_in_is_zeroed(bench: Bench) -> None:
     bench.kernel.queue(READ_4K, data_in_bytes=8192)
     cmd_id, command = bench.pop()
     command.scatter(b"secret.." * 1024)
@@ -356,7 +356,9 @@ def data_area(bench: Bench) -> tuple[int, int]:
 
 @pytest.mark.parametrize("where", ["mailbox", "ring", "end", "beyond", "huge", "long"])
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_buffer_outside_the_data_area_is_refused(bench: Bench, where: str, count: int) -> None:
+def test_6_2_14_a_buffer_outside_the_data_area_is_refused(
+    bench: Bench, where: str, count: int
+) -> None:
     start, end = data_area(bench)
     iov = {
         "mailbox": (0, 8),
@@ -467,7 +469,7 @@ def test_a_region_of_odd_length_can_be_served() -> None:
     assert len(harness.producer.collect()) == 1
 
 
-def test_the_memory_order_of_other_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_6_2_15_the_memory_order_of_other_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lioshell.runner.ring._ORDERED_CPU", False)
     bench = Bench()
     cmd_id = bench.kernel.queue(READ_4K)

@@ -2,8 +2,8 @@
 """What other runners are known to do wrong, by the numbers of the inventory's list.
 
 6.1.N is about data that are lost or wrong, 6.2.N about rings, threads and error paths. Those of
-single commands (1, 2, 8, 10, 11, 20) are with the commands, in tests/unit/runner/scsi; 18 and 19
-are in test_supervisor.py, 21 is in tests/cli/test_device_care.py.
+single commands (1, 2, 8, 10, 11, 20) are in scsi/test_weaknesses.py; 14 and 15 are in test_ring.py,
+18 and 19 in test_supervisor.py, 21 is in tests/cli/test_device_care.py.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +35,17 @@ SIZE = 4 << 20
 BLOCK = 512
 WRITE_ERROR = (3, 0x0C, 0)
 READ_ERROR = (3, 0x11, 0)
+
+
+TESTS = Path(__file__).parents[2]
+WHERE = ("unit/runner/**/test_*.py", "cli/test_device_care.py")
+
+
+def test_each_number_has_its_test():
+    text = "".join(file.read_text() for glob in WHERE for file in TESTS.glob(glob))
+    numbers = [(1, n) for n in range(1, 12)] + [(2, n) for n in range(12, 26)]
+    missing = [f"6.{part}.{n}" for part, n in numbers if f"def test_6_{part}_{n:02}_" not in text]
+    assert missing == []
 
 
 @pytest.fixture
@@ -214,18 +226,6 @@ def test_6_2_13_no_memory_for_a_moment_loses_no_command(path, monkeypatch):
         disk.write(0, b"m" * BLOCK)
         assert left == [0]
         assert disk.read(0, 1) == b"m" * BLOCK
-
-
-def test_6_2_14_and_15_are_tests_of_the_ring():
-    """Offsets that lie, bidirectional buffers, the tail's store and order: see test_ring.py."""
-    from tests.unit.runner import test_ring
-
-    for name in (
-        "test_a_buffer_outside_the_data_area_is_refused",
-        "test_bidirectional_data_in_is_zeroed",
-        "test_the_memory_order_of_other_cpus",
-    ):
-        assert callable(getattr(test_ring, name))
 
 
 def test_6_2_16_a_signal_ends_no_loop(path):

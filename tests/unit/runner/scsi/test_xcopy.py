@@ -153,6 +153,7 @@ def test_copy_status(filled, sense, invalid_field) -> None:
     assert results(filled, 0, 1).response.sense == invalid_field(2)
     assert send(filled, parameters([target()], [segment(0, 8, 4)])).response.status == 0
     assert results(filled, 0, 1).data[:12] == bytes.fromhex("00000008 01 0001 01 00000002")
+    assert results(filled, 0, 1).response.sense == invalid_field(2)  # it is told once
     filled.handler.write_error = OSError(errno.ENOSPC, "")
     failed = send(filled, parameters([target()], [segment(0, 8, 4)], list_id=9))
     assert failed.response.sense == sense(7, 0x27, 7)
@@ -165,7 +166,8 @@ def test_copy_status_is_kept_for_a_moment(filled, invalid_field, monkeypatch) ->
     assert send(filled, parameters([target()], [segment(0, 8, 4)])).response.status == 0
     now[0] += KEPT_S
     assert results(filled, 0, 1).response.status == 0
-    now[0] += 0.1
+    assert send(filled, parameters([target()], [segment(0, 8, 4)])).response.status == 0
+    now[0] += KEPT_S + 0.1
     assert results(filled, 0, 1).response.sense == invalid_field(2)
     assert filled.disk.copies == {}
 
