@@ -230,6 +230,12 @@ class SystemPort(Protocol):
         A disk that the SCSI layer has found but not probed to its end is waited for.
         """
 
+    def skip_flush(self, address: str, lun: int) -> None:
+        """Have a disk that nobody answers for removed without a flush of its write cache.
+
+        `address` is host:channel:target. Raises HostError.
+        """
+
     def find_files(self, pattern: str) -> list[str]:
         """Return the files below /sys or /proc that a pattern finds; `*` is any name."""
 

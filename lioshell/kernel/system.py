@@ -201,6 +201,25 @@ class RealSystem:
                     return []
             time.sleep(_PROBE_RETRY_S)
 
+    def skip_flush(self, address: str, lun: int) -> None:
+        """Tell the driver, and not the disk, that there is no write cache (sd.c, cache_type_store).
+
+        A disk that has none, or is not there, is left alone. Raises HostError.
+        """
+        device = f"{address}:{lun}"
+        path = f"{self._sysfs}/bus/scsi/devices/{device}/scsi_disk/{device}/cache_type"
+        try:
+            with open(path, "w", encoding="ascii") as file:
+                file.write("temporary write through")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise HostError(
+                f"The disk {device} cannot be removed without its runner: {error.strerror}",
+                hint="Have it served: lioshell serve",
+                path=path,
+            ) from error
+
     def find_files(self, pattern: str) -> list[str]:
         """Return the files below /sys or /proc that a pattern finds."""
         return self._files().find(pattern)

@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from lioshell.errors import KernelError
+from lioshell.lio.answering import prepare_removal
 from lioshell.lio.backstores import DEFAULT_ALUA_GROUP, StorageObject, storage_object_at
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ class Lun:
 
     def __init__(self, lio: Lio, tpg_path: str, index: int) -> None:
         self._lio = lio
+        self._tpg_path = tpg_path
         self.index = index
         self.path = f"{tpg_path}/lun/lun_{index}"
 
@@ -39,6 +41,12 @@ class Lun:
         """What is exported, None for a LUN without a link."""
         path = self.storage_object_path
         return None if path is None else storage_object_at(self._lio, path)
+
+    @property
+    def scsi_address(self) -> str | None:
+        """Host:channel:target of the disk that this machine has of it; None but for loopback."""
+        path = f"{self._tpg_path}/address"
+        return self._lio.configfs.read(path) if self._lio.configfs.exists(path) else None
 
     @property
     def alua_group(self) -> str | None:
@@ -61,7 +69,11 @@ class Lun:
         steps.symlink(storage_object_path, f"{self.path}/{alias or os.urandom(5).hex()}")
 
     def remove(self, steps: Transaction) -> None:
-        """Remove the LUN as a part of a transaction; nothing may be mapped to it any more."""
+        """Remove the LUN as a part of a transaction; nothing may be mapped to it any more.
+
+        Raises ConflictError where the kernel would wait for ever for who serves it.
+        """
+        prepare_removal(self._lio, self)
         group = self.alua_group
         if group not in (None, DEFAULT_ALUA_GROUP):
             steps.on_failure(f"join {group}", lambda: self.join_alua_group(str(group)))

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from lioshell.errors import HostError
+from lioshell.lio.answering import problem_of
 from lioshell.lio.object_index import ObjectIndex
 from lioshell.lio.transaction import Transaction
 
@@ -45,6 +47,9 @@ class Lio:
         self.index = ObjectIndex(kernel.configfs, kernel.run_dir, keep=not dry_run)
         self.survey: Survey | None = None
         """What storage objects there are, where many steps ask for it (`surveyed`)."""
+        self.have_served: Callable[[str], str] = partial(problem_of, self)
+        """Has a user: device (its configfs path) served; returns what keeps it from being so. A
+        script can only look; the shell starts who serves."""
         self._changing = changing
         self._running: list[Transaction] = []
         self._blocks: list[AbstractContextManager[Transaction]] = []

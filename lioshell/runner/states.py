@@ -13,6 +13,9 @@ BROKEN: Final = "broken"
 NO_HANDLER: Final = "no-handler"
 OPENING: Final = "opening"
 
+SERVED_ELSEWHERE: Final = "another process serves it"
+"""What is said of a FOREIGN device, and no reason to worry."""
+
 
 class Note(NamedTuple):
     """Why a device is not served; one with `quarantine` is not tried again by itself."""

@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from lioshell.errors import LioshellError, LockedError, RunnerError
+from lioshell.runner import states
 from lioshell.runner.device import ServedDevice
 from lioshell.runner.foreign import ForeignWatch
 from lioshell.runner.gate import Gate
@@ -155,10 +156,10 @@ class Supervisor:
     def status(self) -> list[tuple[str, str]]:
         """List (configfs path, state): served, foreign, broken or no-handler."""
         with self._state_lock:
-            states = {device.configfs_path: note.state for device, note in self._notes.items()}
+            found = {device.configfs_path: note.state for device, note in self._notes.items()}
             for served in self._served.values():
-                states[served.device.configfs_path] = SERVED
-        return sorted(states.items())
+                found[served.device.configfs_path] = SERVED
+        return sorted(found.items())
 
     def release_all(self, leave_blocked: bool = True) -> None:
         """Give up every device: block it, answer all that is queued, close it.
@@ -273,7 +274,7 @@ class Supervisor:
             if error.errno == errno.EBUSY:
                 handle = self._open_foreign(device)
                 if handle is None:
-                    self._note(device, FOREIGN, "another process serves it")
+                    self._note(device, FOREIGN, states.SERVED_ELSEWHERE)
             elif error.errno != errno.ENOENT:
                 problem = f"{device.uio_name} cannot be opened: {error.strerror}"
         if handle is not None and unit is not None and not self._paused:

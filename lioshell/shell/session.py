@@ -85,6 +85,7 @@ class Session(UserDevices):
         self.lio = lio
         self.out = out
         self.hosting = hosting
+        lio.have_served = self.have_served
         self.saveconfig_path = saveconfig_path
         self.consent = Consent(assume_yes=assume_yes)
         self.prefs = Preferences(env.state_dir, out.note)

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lioshell.errors import NotFoundError
+from lioshell.errors import NotFoundError, RunnerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lioshell.lio.backstores import StorageObject
     from lioshell.lio.root import Lio
+    from lioshell.render.output import Output
     from lioshell.runner.handlers.base import Handler
     from lioshell.service.hosting import Hosting
 
@@ -21,6 +22,7 @@ class UserDevices:
 
     lio: Lio
     hosting: Hosting
+    out: Output
 
     def handler_names(self) -> list[str]:
         """Return the subtypes that the embedded runner has handlers for."""
@@ -42,6 +44,27 @@ class UserDevices:
         """Have one user: device served; return what keeps it from being so, or ""."""
         self.hosting.devices_changed([path])
         return self.hosting.problem(path)
+
+    def have_served(self, path: str) -> str:
+        """Have a user: device served whose disk goes; return what keeps it from being so, or "".
+
+        Another program that has it open answers for it.
+        """
+        from lioshell.lio.answering import problem_of
+        from lioshell.runner.states import SERVED_ELSEWHERE
+        from lioshell.service.hosting import HIDDEN_RUNNER, NO_RUNNER
+
+        problem = self.hosting.problem(path)
+        of_others = (NO_RUNNER, HIDDEN_RUNNER, SERVED_ELSEWHERE)
+        if not problem or (problem in of_others and not problem_of(self.lio, path)):
+            return ""
+        try:
+            lines = self.hosting.devices_changed([path])
+        except RunnerError as error:
+            return error.message.partition(": ")[2]
+        for line in lines:
+            self.out.say(line)
+        return ""
 
     def runner_problem(self, storage_object: StorageObject) -> str:
         """Return what keeps a user: object from being served, "" where it is served."""

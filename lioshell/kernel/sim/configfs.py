@@ -86,11 +86,21 @@ class SimConfigfs(RealConfigfs):
 
     def symlink(self, target: str, path: str) -> None:
         """Link the object `target` (relative to this folder) at `path`."""
+        self._wait_for_answer(path, target)
         self._change("symlink", path, lambda simulation: simulation.symlink(target, path))
 
     def unlink(self, path: str) -> None:
         """Remove a link."""
+        if os.path.islink(self._full(path)):
+            self._wait_for_answer(path, self.readlink(path))
         self._change("unlink", path, lambda simulation: simulation.unlink(path))
+
+    def _wait_for_answer(self, link: str, target: str) -> None:
+        if link.startswith("loopback/"):
+            from lioshell.kernel.sim.scsi_waits import wait_for_answer
+            from lioshell.kernel.sim.tree import Tree
+
+            wait_for_answer(self._root, Tree(self._root), link, target)
 
     def _change(self, operation: str, path: str, change: Callable[[Simulation], None]) -> None:
         from lioshell.kernel.sim.values import Refused

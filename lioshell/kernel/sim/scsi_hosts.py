@@ -13,6 +13,9 @@ import shutil
 
 from lioshell.kernel.sim.numbers import free_number
 
+_FLUSHED = "write back\n"
+"""cache_type of a disk with a write cache."""
+
 
 class ScsiHosts:
     """The SCSI layer of a simulated machine, as far as loopback changes it."""
@@ -43,8 +46,30 @@ class ScsiHosts:
         os.symlink(
             os.path.relpath(f"{device}/block/{name}", self._blocks), f"{self._blocks}/{name}"
         )
+        os.makedirs(os.path.dirname(self._cache_type(address)), exist_ok=True)
+        self._put_cache_type(address, _FLUSHED)
         if backing:
             os.symlink(backing, f"{self._dev}/{name}")
+
+    def flushes(self, address: str) -> bool:
+        """Tell whether the disk at an address is flushed before it goes; False for no disk."""
+        try:
+            with open(self._cache_type(address), encoding="ascii") as file:
+                return file.read() == _FLUSHED
+        except FileNotFoundError:
+            return False
+
+    def skip_flush(self, address: str) -> None:
+        """Write "temporary write through" to cache_type (drivers/scsi/sd.c, cache_type_store)."""
+        if self.flushes(address):
+            self._put_cache_type(address, "write through\n")
+
+    def _cache_type(self, address: str) -> str:
+        return f"{self._devices}/{address}/scsi_disk/{address}/cache_type"
+
+    def _put_cache_type(self, address: str, text: str) -> None:
+        with open(self._cache_type(address), "w", encoding="ascii") as file:
+            file.write(text)
 
     def detach(self, address: str) -> None:
         """Remove the disk at an address; without effect where there is none."""

@@ -141,6 +141,12 @@ class SimSystem:
         """Return the simulated disks at host:channel:target and lun; a loopback LUN has none."""
         return [f"/dev/{name}" for name in self._disks().names_at(f"{address}:{lun}")]
 
+    def skip_flush(self, address: str, lun: int) -> None:
+        """Have a simulated disk removed without a flush."""
+        from lioshell.kernel.sim.scsi_hosts import ScsiHosts
+
+        ScsiHosts(self._root).skip_flush(f"{address}:{lun}")
+
     def find_files(self, pattern: str) -> list[str]:
         """Return the files below /sys or /proc that a pattern finds."""
         return self._files().find(pattern)

@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import stat
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import pytest
 from lioshell.errors import KernelError
 from lioshell.kernel.sim.configfs import SimConfigfs
 from lioshell.kernel.sim.system import SimSystem
+from lioshell.kernel.sim.uio import SimUio
 from lioshell.specs import Specs
 
 DATA = Path(__file__).parent / "data"
@@ -136,9 +138,12 @@ def build(configfs: SimConfigfs, folder: Path) -> None:
     for path in ("loopback", LOOP, f"{LOOP}/tpgt_1"):
         configfs.mkdir(path)
     configfs.write(f"{LOOP}/tpgt_1/nexus", "naa.60014055f1e7f302")
-    for number, name in ((0, "user_0/x"), (1, "rd_mcp_3/r")):
-        configfs.mkdir(f"{LOOP}/tpgt_1/lun/lun_{number}")
-        configfs.symlink(f"core/{name}", f"{LOOP}/tpgt_1/lun/lun_{number}/l{number}")
+    uio = SimUio(str(folder / "machine"))
+    # A disk of loopback is scanned, and somebody has to answer: here who has the device open.
+    with closing(uio.open(uio.devices()[0])):
+        for number, name in ((0, "user_0/x"), (1, "rd_mcp_3/r")):
+            configfs.mkdir(f"{LOOP}/tpgt_1/lun/lun_{number}")
+            configfs.symlink(f"core/{name}", f"{LOOP}/tpgt_1/lun/lun_{number}/l{number}")
 
 
 OF_THE_MACHINE = {
