@@ -52,6 +52,8 @@ COMMANDS = {
     "info on one LUN": f"{TPG}/luns/lun5000 info",
     "info on one target": f"{TPG} info",
     "a conflict": f"{TPG}/luns create /backstores/ramdisk/{PROBE}",
+    "delete one LUN": f"{TPG}/luns delete lun5000",
+    "create it again": f"{TPG}/luns create /backstores/ramdisk/{PROBE} lun=5000",
     "create one fileio": f"/backstores/fileio create {PROBE} {{folder}}/probe.img 1M",
     "delete one fileio": f"/backstores/fileio delete {PROBE}",
     "delete an exported one": f"/backstores/ramdisk delete {PROBE}",
@@ -81,12 +83,14 @@ class CountingConfigfs:
 
 
 def populate(lio: Lio, count: int, folder: object) -> None:
-    """Make `count` ramdisks, each a LUN of one iSCSI target, and a fileio object in `folder`."""
+    """Make `count` ramdisks, each a LUN of one iSCSI target with two ACLs, and a fileio object."""
     os.makedirs(lio.kernel.run_dir, exist_ok=True)
     tpg = Fabric(lio, lio.specs.fabric("iscsi")).create_target(IQN).create_tpg(1)
     for number in range(count):
         made = create_ramdisk(lio, f"lazy{number}", 1 << 20, nullio=True)
         tpg.create_lun(made, number)
+    for initiator in ("one", "two"):
+        tpg.create_acl(f"iqn.1994-05.com.example:{initiator}")
     create_fileio(lio, "lazy-file", f"{folder}/other.img", 1 << 20)
 
 
@@ -103,20 +107,24 @@ def clear(lio: Lio, count: int) -> None:
 def operations(kernel: Kernel, specs: Specs, line: str) -> Counter[str]:
     """Run a line in this process and return the operations on configfs, by name."""
     counting = CountingConfigfs(kernel.configfs)
-    seen = replace(kernel, configfs=counting)
-    env = Environment(stdin=io.StringIO(), stdout=io.StringIO(), stderr=io.StringIO())
-    session = Session(
-        env,
-        Lio(seen, specs),
-        Output(env),
-        Hosting(seen, lambda: None),
-        saveconfig_path=os.devnull,
-        lock=ChangeLock(kernel.run_dir),
-    )
+    session = session_on(replace(kernel, configfs=counting), specs)
     # One of the commands is refused: that shall cost no more either.
     with contextlib.suppress(LioshellError):
         session.run_line(line)
     return counting.counts
+
+
+def session_on(kernel: Kernel, specs: Specs, *, dry_run: bool = False) -> Session:
+    """Return a session whose answers nobody reads."""
+    env = Environment(stdin=io.StringIO(), stdout=io.StringIO(), stderr=io.StringIO())
+    return Session(
+        env,
+        Lio(kernel, specs, dry_run=dry_run),
+        Output(env),
+        Hosting(kernel, lambda: None),
+        saveconfig_path=os.devnull,
+        lock=ChangeLock(kernel.run_dir),
+    )
 
 
 def calls(options: list[str], line: str) -> tuple[int, int]:

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lioshell.config.document import empty, merged
+from lioshell.config.document import empty, merged_all
 from lioshell.config.unrestored import ENDED, Pending, Unrestored, journal_path, remember
 from lioshell.errors import HostError, LioshellError, NotFoundError
 
@@ -63,7 +63,8 @@ class Attempts:
     """Tries one object after the other, and goes on past those that fail.
 
     `progress` is told before each: how many were tried, of how many, the path of the next one. With
-    `abort_on_error` the first failure is raised instead. `left` collects what to restore later.
+    `abort_on_error` the first failure is raised instead. `left` has what to restore later, in a
+    document for each failure.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Attempts:
         abort_on_error: bool = False,
     ) -> None:
         self.report = Report()
-        self.left: Document = empty()
+        self.left: list[Document] = []
         self._journal = journal
         self._total = total
         self._progress = progress
@@ -119,14 +120,14 @@ class Attempts:
     def end(self, before: Sequence[Unrestored] = ()) -> None:
         """Write down what is left, `before` too; that this was not possible is a failure too."""
         try:
-            self._journal.end(self.left, [*before, *self.report.failures])
+            self._journal.end(merged_all([empty(), *self.left]), [*before, *self.report.failures])
         except HostError as error:
             # What was and was not restored has to be told all the same.
             self.report.failures.append(Unrestored(error.path, str(error), error.hint))
 
     def _failed(self, failure: Unrestored, document: Document) -> None:
         self.report.failures.append(failure)
-        self.left = merged(self.left, document)
+        self.left.append(document)
         self._journal.add(
             failed=failure.path,
             reason=failure.reason,

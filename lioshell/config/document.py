@@ -111,6 +111,46 @@ def _merged_lists(name: str, base: list[Any], more: list[Any]) -> list[Any]:
     return result
 
 
+def merged_all(documents: Iterable[Item]) -> Item:
+    """Return what `merged`, of one document after the other, returns; entries are not copied.
+
+    In one pass: each `merged` looks at all that there is so far, which thousands cannot afford.
+    """
+    result: Item = {}
+    lists: dict[str, list[Any]] = {}
+    for document in documents:
+        for key, value in document.items():
+            if key not in result:
+                result[key] = value
+                if key in IDENTITY and isinstance(value, list):
+                    lists[key] = list(value)
+            elif key in lists and isinstance(value, list):
+                lists[key] += value
+            elif key in MAPS and isinstance(value, dict) and isinstance(result[key], dict):
+                result[key] = {**value, **result[key]}
+    return result | {key: one_of_each(key, found)[0] for key, found in lists.items()}
+
+
+def one_of_each(name: str, items: Iterable[Any]) -> tuple[list[Any], list[Item]]:
+    """Return the entries of a list, those of the same object as one, and those that came again.
+
+    The first counts, and what only a later one has is added to it.
+    """
+    same: dict[tuple[str, ...], list[Any]] = {}
+    found: list[list[Any]] = []
+    again = []
+    for item in items:
+        key = identity(name, item) if isinstance(item, dict) else None
+        if key in same:
+            same[key].append(item)
+            again.append(item)
+            continue
+        found.append([item])
+        if key is not None:
+            same[key] = found[-1]
+    return [one[0] if len(one) == 1 else merged_all(one) for one in found], again
+
+
 def without_duplicates(document: Document) -> tuple[Document, list[str]]:
     """Return a document in which no top object stands twice, and the names of those that did.
 
@@ -119,15 +159,9 @@ def without_duplicates(document: Document) -> tuple[Document, list[str]]:
     """
     result, twice = dict(document), []
     for section in SECTIONS:
-        if section not in document:
-            continue
-        found: list[Any] = []
-        for item in document[section]:
-            before = len(found)
-            found = _merged_lists(section, found, [item])
-            if len(found) == before:
-                twice.append(tree_path(section, item))
-        result[section] = found
+        if section in document:
+            result[section], again = one_of_each(section, document[section])
+            twice += [tree_path(section, item) for item in again]
     return result, twice
 
 

@@ -14,13 +14,14 @@ from lioshell.config.document import (
     empty,
     identity,
     merged,
+    merged_all,
     objects,
     tree_path,
 )
 from lioshell.config.unrestored import ENDED, INTERRUPTED, Pending, Unrestored
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
 
 class Place(NamedTuple):
@@ -60,16 +61,15 @@ def pending_of(head: dict[str, Any], events: Sequence[dict[str, Any]]) -> Pendin
     told = [one for one, now in failed if now]
     # What failed in an earlier restore stays for its reason, until it was tried again.
     told += [one for one, now in failed if not now and not _is_at(one.path, done)]
-    paths = {one.path for one in told}
+    above = {place for one in told for place in _places(one.path)}
     for section, item in objects(whole):
         path = tree_path(section, item)
         if path in done:
             continue
         left[section].append(item)
-        if not any(_is_at(known, {path}) for known in paths):
+        if path not in above:
             told.append(Unrestored(path, INTERRUPTED, "Type: restoreconfig --retry"))
-    for event in events:
-        left = merged(left, event.get("document", {}))
+    left = merged_all([left, *(event["document"] for event in events if "document" in event)])
     begun = [tree_path(section, item) for section, item in objects(whole)]
     return Pending(str(head["source"]), phase, left, tuple(told), (*head.get("begun", ()), *begun))
 
@@ -81,7 +81,15 @@ def _failure(event: dict[str, Any]) -> Unrestored:
 
 def _is_at(path: str, places: Collection[str]) -> bool:
     """Tell whether a path of the tree is one of some places, or below one."""
-    return any(path == place or path.startswith((f"{place}/", f"{place} ")) for place in places)
+    return any(place in places for place in _places(path))
+
+
+def _places(path: str) -> Iterator[str]:
+    """Yield a path and all that it is below of; of "/a/b attribute" that is /a/b too."""
+    yield path
+    for number, character in enumerate(path):
+        if character in "/ ":
+            yield path[:number]
 
 
 def laid_over(running: Item, missing: Item, whole: Collection[str], path: str = "") -> Item:
@@ -122,11 +130,11 @@ def _lists_laid_over(
 
 def without(pending: Pending, paths: Sequence[str]) -> Pending:
     """Return what is pending without what is at, or below, some paths of the tree."""
-
-    left = tuple(one for one in pending.objects if not _is_at(one.path, paths))
+    gone = frozenset(paths)
+    left = tuple(one for one in pending.objects if not _is_at(one.path, gone))
     document: Document = {}
     for key, value in pending.document.items():
-        document[key] = _pruned(key, value, [""], paths) if key in IDENTITY else value
+        document[key] = _pruned(key, value, [""], gone) if key in IDENTITY else value
     return pending._replace(document=document, objects=left)
 
 

@@ -240,7 +240,7 @@ class _Run:
                         targets.run(item)
                 attempts.done(path)
         left, old = ({}, []) if kept is None else _still_missing(kept, wanted)
-        attempts.left = merged(attempts.left, left)
+        attempts.left.append(left)
         attempts.end(old)
         return attempts.report
 

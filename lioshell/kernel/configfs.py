@@ -68,6 +68,22 @@ class RealConfigfs:
         """Tell whether a symbolic link is there."""
         return os.path.islink(self._full(path))
 
+    def is_linked(self, path: str) -> bool:
+        """Tell whether a link leads to a folder that holds a link itself.
+
+        The kernel is asked to remove the folder, and refuses: with EBUSY while a link leads to it,
+        and else with ENOTEMPTY for the link in it (fs/configfs/dir.c, configfs_detach_prep).
+        """
+        full = self._full(path)
+        try:
+            os.rmdir(full)
+        except OSError as error:
+            if error.errno in (errno.EBUSY, errno.ENOTEMPTY):
+                return error.errno == errno.EBUSY
+            raise _failure("rmdir", full, error) from error
+        # Another program took the link out of it at this moment: then it was to go anyway.
+        return False
+
     def read(self, path: str) -> str:
         """Return an attribute's text without NULs and without one trailing newline.
 

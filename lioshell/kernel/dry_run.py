@@ -36,6 +36,8 @@ class DryRunConfigfs:
         self._made: dict[str, object] = {}
         self._links: dict[str, str] = {}
         self._gone: set[str] = set()
+        self._below: dict[str, dict[str, None]] = {}
+        """Folder -> names in it that are imagined, or lead to what is."""
 
     @property
     def location(self) -> str:
@@ -49,12 +51,26 @@ class DryRunConfigfs:
 
     def imagine_nothing(self) -> None:
         """Imagine LIO's folder as it is after a boot."""
-        self._made.update(dict.fromkeys(("core", "core/alua"), _FOLDER))
+        for path in ("core", "core/alua"):
+            self._imagine(path, _FOLDER)
+
+    def _imagine(self, path: str, what: object) -> None:
+        self._made[path] = what
+        self._lead_to(path)
+
+    def _lead_to(self, path: str) -> None:
+        while path:
+            folder, _, name = path.rpartition("/")
+            names = self._below.setdefault(folder, {})
+            if name in names:
+                return
+            names[name] = None
+            path = folder
 
     def _imagined_below(self, path: str) -> list[str]:
-        prefix = f"{path}/" if path else ""
-        names = (p[len(prefix) :] for p in (*self._made, *self._links) if p.startswith(prefix))
-        return [name for name in names if "/" not in name]
+        base = f"{path}/" if path else ""
+        names = self._below.get(path, ())
+        return [n for n in names if base + n in self._made or base + n in self._links]
 
     def _real_below(self, path: str, listing: Callable[[str], list[str]]) -> list[str]:
         if self._is_imagined(path) or not self._configfs.is_dir(path):
@@ -149,7 +165,7 @@ class DryRunConfigfs:
     def write(self, path: str, value: str, *, secret: bool = False) -> None:
         """Tell a write."""
         self._tell(shown_write(self.location, path, value, secret=secret))
-        self._made[path] = value
+        self._imagine(path, value)
 
     def mkdir(self, path: str) -> None:
         """Tell a mkdir."""
@@ -157,7 +173,7 @@ class DryRunConfigfs:
             raise KernelError("mkdir", path, errno.EEXIST)
         self._tell(f"mkdir {shown_path(self.location, path)}")
         self._gone.discard(path)
-        self._made[path] = _FOLDER
+        self._imagine(path, _FOLDER)
 
     def rmdir(self, path: str) -> None:
         """Tell a rmdir."""
@@ -171,6 +187,11 @@ class DryRunConfigfs:
         here = self.location
         self._tell(f"ln -s {shown_path(here, target)} {shown_path(here, path)}")
         self._links[path] = target
+        self._lead_to(path)
+
+    def is_linked(self, path: str) -> bool:
+        """Tell that a folder may be linked: what is imagined is not known to the kernel."""
+        return self.is_dir(path)
 
     def readlink(self, path: str) -> str:
         """Return what a link points to, or would."""
@@ -183,9 +204,14 @@ class DryRunConfigfs:
 
     def _forget(self, path: str) -> None:
         self._gone.add(path)
-        for known in [p for p in (*self._made, *self._links) if f"{p}/".startswith(f"{path}/")]:
-            self._made.pop(known, None)
-            self._links.pop(known, None)
+        folder, _, name = path.rpartition("/")
+        self._below.get(folder, {}).pop(name, None)
+        known = [path]
+        while known:
+            gone = known.pop()
+            self._made.pop(gone, None)
+            self._links.pop(gone, None)
+            known += [f"{gone}/{name}" for name in self._below.pop(gone, ())]
 
 
 class DryRunSystem:

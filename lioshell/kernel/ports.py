@@ -50,6 +50,12 @@ class ConfigfsPort(Protocol):
     def is_link(self, path: str) -> bool:
         """Tell whether a symbolic link is there."""
 
+    def is_linked(self, path: str) -> bool:
+        """Tell whether a link leads to a folder, without a look at what may hold it.
+
+        The folder has to hold a link itself, as a LUN does. A dry run cannot tell, and says True.
+        """
+
     def read(self, path: str) -> str:
         """Return an attribute's text without the trailing newline."""
 

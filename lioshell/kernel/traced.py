@@ -42,6 +42,7 @@ class TracedConfigfs:
         self.exists = configfs.exists
         self.is_dir = configfs.is_dir
         self.is_link = configfs.is_link
+        self.is_linked = configfs.is_linked
         self.read = configfs.read
         self.is_writable = configfs.is_writable
         self.readlink = configfs.readlink

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lioshell.errors import ConflictError, KernelError, NotFoundError
 from lioshell.lio.groups import ParameterGroup
 from lioshell.lio.wwns import configfs_wwn
-from lioshell.model.names import numbered
+from lioshell.model.names import lowest_free, numbered
 
 if TYPE_CHECKING:
     from lioshell.lio.luns import Lun
@@ -115,8 +115,13 @@ class NodeAcl:
 
     def free_index(self) -> int:
         """Return the lowest number that is not mapped."""
-        used = self.mapped_indexes()
-        return next(n for n in range(len(used) + 1) if n not in used)
+        return lowest_free(self.mapped_indexes())
+
+    def mapping_of(self, lun: Lun) -> MappedLun | None:
+        """Return what maps a LUN of the TPG under the LUN's own number, None where nothing does."""
+        mapped = MappedLun(self._lio, self.path, lun.index)
+        is_there = self._lio.configfs.is_dir(mapped.path)
+        return mapped if is_there and mapped.lun_path == lun.path else None
 
     def create_mapped_lun(
         self,

@@ -11,7 +11,13 @@ from lioshell.errors import ConflictError, KernelError, NotFoundError, UsageErro
 from lioshell.lio.groups import ParameterGroup
 from lioshell.lio.tpgs import Tpg
 from lioshell.lio.wwns import configfs_wwn, found_wwns, is_listed, tree_wwn
-from lioshell.model.names import check_folder_name, generate_wwn, normalise_wwn, numbered
+from lioshell.model.names import (
+    check_folder_name,
+    generate_wwn,
+    lowest_free,
+    normalise_wwn,
+    numbered,
+)
 
 if TYPE_CHECKING:
     from lioshell.lio.root import Lio
@@ -231,7 +237,7 @@ class Target:
         """Create a TPG with a tag, or with the lowest free one."""
         used = self.tpg_tags()
         if tag is None:
-            tag = next(n for n in range(1, len(used) + 2) if n not in used)
+            tag = lowest_free(used, 1)
         elif tag in used:
             raise ConflictError(
                 f"TPG {tag} of {self.wwn} exists already", hint="Choose another tag."

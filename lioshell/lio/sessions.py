@@ -98,11 +98,14 @@ def logins_of_acl(tpg: Tpg, acl: NodeAcl) -> Iterator[Login]:
 
 def logins_of_lun(tpg: Tpg, index: int) -> Iterator[Login]:
     """Yield the sessions that see a LUN of a TPG."""
-    path = tpg.lun(index).path
+    lun = tpg.lun(index)
     for wwn in tpg.acl_wwns():
         acl = tpg.acl(wwn)
         logins = list(logins_of_acl(tpg, acl))
-        if logins and any(mapped.lun_path == path for mapped in acl.mapped_luns()):
+        if logins and (
+            acl.mapping_of(lun) is not None
+            or any(mapped.lun_path == lun.path for mapped in acl.mapped_luns())
+        ):
             yield from logins
     # An initiator of demo mode sees every LUN (target_core_tpg.c, core_tpg_add_node_to_devs).
     yield from _dynamic_logins(tpg)

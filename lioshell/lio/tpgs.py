@@ -11,7 +11,7 @@ from lioshell.lio.groups import ParameterGroup
 from lioshell.lio.luns import Lun
 from lioshell.lio.portals import Portal, configfs_name
 from lioshell.lio.wwns import configfs_wwn, tree_wwn
-from lioshell.model.names import check_folder_name, normalise_wwn, numbered
+from lioshell.model.names import check_folder_name, lowest_free, normalise_wwn, numbered
 
 if TYPE_CHECKING:
     from lioshell.lio.backstores import StorageObject
@@ -127,7 +127,7 @@ class Tpg:
         used = self.lun_indexes()
         explicit = index is not None
         if index is None:
-            index = next(n for n in range(len(used) + 1) if n not in used)
+            index = lowest_free(used)
         elif not 0 <= index <= _MAX_LUN:
             raise UsageError(f"A LUN is a number from 0 to {_MAX_LUN}, not {index}")
         elif index in used:
@@ -148,11 +148,23 @@ class Tpg:
         """Remove a LUN, and before it what is mapped to it in the ACLs; all of it or nothing."""
         lun = self.lun(index)
         with self._lio.transaction() as steps:
-            for wwn in self.acl_wwns():
-                for mapped in self.acl(wwn).mapped_luns():
-                    if mapped.lun_path == lun.path:
-                        mapped.remove(steps)
+            self._remove_mappings(steps, lun)
             lun.remove(steps)
+
+    def _remove_mappings(self, steps: Transaction, lun: Lun) -> None:
+        """Remove what is mapped to a LUN: mostly under its own number, and then nothing is read
+        of the thousands of others."""
+        acls = self.acls()
+        for acl in acls:
+            mapped = acl.mapping_of(lun)
+            if mapped is not None:
+                mapped.remove(steps)
+        if lun.alias is not None and not self._lio.configfs.is_linked(lun.path):
+            return
+        for acl in acls:
+            for mapped in acl.mapped_luns():
+                if mapped.lun_path == lun.path:
+                    mapped.remove(steps)
 
     # ACLs
 

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import os
 import re
+from typing import TYPE_CHECKING
 
 from lioshell.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _WWN_PATTERNS = {
     "iqn": r"iqn\.[0-9]{4}-[0-1][0-9]\.[^\s_/.]+\.[^\s_/]*",
@@ -129,3 +133,9 @@ def numbered(name: str, *prefixes: str) -> int | None:
         if name.startswith(prefix) and rest.isascii() and rest.isdigit():
             return int(rest)
     return None
+
+
+def lowest_free(used: Iterable[int], first: int = 0) -> int:
+    """Return the lowest number from `first` on that is not in use."""
+    taken = set(used)
+    return next(n for n in range(first, first + len(taken) + 1) if n not in taken)

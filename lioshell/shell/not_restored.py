@@ -35,27 +35,34 @@ def with_not_restored(
     `depth` is how many levels are shown; what is deeper stays out of sight like all else there.
     """
     base = item.path.rstrip("/")
+    found: list[tuple[list[str], str]] = []
     for path, reason in failures:
         if path == item.path:
-            item = _marked(item, reason)
+            found.append(([], reason))
         elif path.startswith(f"{base}/"):
             names = path[len(base) + 1 :].split("/")
             if depth is None or len(names) <= depth:
-                item = _added(item, names, reason)
-    return item
+                found.append((names, reason))
+    return _with(item, found)
 
 
-def _added(item: TreeItem, names: list[str], reason: str) -> TreeItem:
-    """Return a node with a failure below it, and the nodes that lead there."""
-    name, *more = names
-    children = list(item.children)
-    place = next((n for n, child in enumerate(children) if child.name == name), None)
-    if place is None:
-        place = len(children)
+def _with(item: TreeItem, failures: list[tuple[list[str], str]]) -> TreeItem:
+    """Return a node with failures at or below it, given by the names that lead there."""
+    below: dict[str, list[tuple[list[str], str]]] = {}
+    for names, reason in failures:
+        if names:
+            below.setdefault(names[0], []).append((names[1:], reason))
+        else:
+            item = _marked(item, reason)
+    if not below:
+        return item
+    children = [
+        _with(child, below.pop(child.name)) if child.name in below else child
+        for child in item.children
+    ]
+    for name, found in below.items():
         path = f"{item.path.rstrip('/')}/{name}"
-        children.append(TreeItem(name, path, STATE, False, [], STATE))
-    child = children[place]
-    children[place] = _added(child, more, reason) if more else _marked(child, reason)
+        children.append(_with(TreeItem(name, path, STATE, False, [], STATE), found))
     return item._replace(children=children)
 
 

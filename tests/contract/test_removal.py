@@ -50,7 +50,11 @@ def test_everything_in_reverse(
         with refused(code):
             configfs.rmdir(path)
 
+    assert configfs.is_linked(lun)
+    assert not configfs.is_linked(loop_lun)
     configfs.unlink(f"{mapped}/m")
+    assert not configfs.is_linked(lun)
+    assert configfs.is_dir(lun)
     configfs.rmdir(mapped)
     configfs.rmdir(acl)
     configfs.rmdir(portal)

@@ -44,6 +44,11 @@ class SimConfigfs(RealConfigfs):
         """Return the names in a folder."""
         return [name for name in super().listdir(path) if name != _HIDDEN]
 
+    def is_linked(self, path: str) -> bool:
+        """Tell whether a link leads to a folder."""
+        with locked(self._root, shared=True):
+            return bool(self._sim().links_to(path))
+
     def read(self, path: str) -> str:
         """Return an attribute's text without one trailing newline."""
         full = self._full(path)

@@ -19,8 +19,7 @@ _PAGE_BYTES = 4096
 def all_members(sim: Simulation, group: str) -> list[str]:
     """Return the members of a group (a path such as core/alua/lu_gps/default_lu_gp)."""
     try:
-        with open(_file(sim, group), encoding="utf-8") as file:
-            return file.read().splitlines()
+        return _lines(_read(_file(sim, group)))
     except FileNotFoundError:
         return sim.tree.text(f"{group}/members").splitlines()
 
@@ -30,19 +29,36 @@ def add_member(sim: Simulation, group: str, member: str) -> None:
     path, line = _file(sim, group), f"{member}\n"
     if not os.path.exists(path):
         _write(sim, group, all_members(sim, group))
-    with open(path, "a", encoding="utf-8") as file:
-        file.write(line)
+    with open(path, "ab", buffering=0) as file:
+        file.write(os.fsencode(line))
     shown = sim.tree.text(f"{group}/members")
     if len(os.fsencode(shown + line)) <= _PAGE_BYTES:
         sim.tree.put(f"{group}/members", shown + line)
 
 
 def remove_member(sim: Simulation, group: str, member: str) -> None:
-    """Take a member out; another one may come into the page."""
-    left = [other for other in all_members(sim, group) if other != member]
-    _write(sim, group, left)
+    """Take a member out; another one may come into the page.
+
+    Its line is emptied where it stands, because to write all others again would take the longer
+    the more there are.
+    """
+    line = os.fsencode(f"{member}\n")
+    try:
+        data = _read(_file(sim, group))
+    except FileNotFoundError:
+        data = os.fsencode(sim.tree.text(f"{group}/members"))
+        _write(sim, group, _lines(data))
+    place = _place(data, line)
+    if place >= 0:
+        gone = bytes(len(line))
+        with open(_file(sim, group), "r+b", buffering=0) as file:
+            file.seek(place)
+            file.write(gone)
+        data = data[:place] + gone + data[place + len(line) :]
+    if data.count(0) > len(data) // 2 + _PAGE_BYTES:
+        _write(sim, group, _lines(data))
     shown, size = [], 0
-    for other in left:
+    for other in _lines(data, _PAGE_BYTES + 1):
         size += len(os.fsencode(other)) + 1
         if size > _PAGE_BYTES:
             break
@@ -60,12 +76,31 @@ def _file(sim: Simulation, group: str) -> str:
     return f"{sim.root}/members/{group.rpartition('/')[2]}"
 
 
+def _read(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.read()
+
+
+def _lines(data: bytes, limit: int | None = None) -> list[str]:
+    """Return the lines, of the first `limit` bytes of those that are not emptied."""
+    lines = os.fsdecode(data.translate(None, b"\0")[:limit]).split("\n")
+    return [line for line in lines if line]
+
+
+def _place(data: bytes, line: bytes) -> int:
+    """Return where a whole line begins, -1 where there is none."""
+    place = data.find(line)
+    while place > 0 and data[place - 1] not in b"\0\n":
+        place = data.find(line, place + 1)
+    return place
+
+
 def _write(sim: Simulation, group: str, members: list[str]) -> None:
     os.makedirs(f"{sim.root}/members", exist_ok=True)
     # In one write: a process that is killed leaves the old text or the new one.
     descriptor = os.open(_file(sim, group), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        data = "".join(f"{member}\n" for member in members).encode()
+        data = b"".join(os.fsencode(f"{member}\n") for member in members)
         os.pwrite(descriptor, data, 0)
         os.ftruncate(descriptor, len(data))
     finally:

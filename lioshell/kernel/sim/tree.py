@@ -164,8 +164,15 @@ class Tree:
 
 
 def _read(full: str) -> bytes:
-    with open(full, "rb", buffering=0) as file:
-        return file.read()
+    descriptor = os.open(full, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        data = os.read(descriptor, _PAGE_BYTES)
+        while len(data) % _PAGE_BYTES == 0 and (more := os.read(descriptor, _PAGE_BYTES)):
+            # The state of an object with many links.
+            data += more
+        return data
+    finally:
+        os.close(descriptor)
 
 
 def _overwrite(full: str, data: bytes, old_length: int) -> None:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lioshell.errors import KernelError
+from lioshell.kernel.sim import members
 from lioshell.kernel.sim.configfs import SimConfigfs
 from lioshell.kernel.sim.numbers import free_number
 from lioshell.kernel.sim.scsi_hosts import ScsiHosts
+from lioshell.kernel.sim.simulation import Simulation
 from lioshell.kernel.sim.system import SimSystem
 from lioshell.specs import Specs
 
@@ -145,6 +147,26 @@ def test_members_beyond_a_page(folder: str, configfs: SimConfigfs) -> None:
     shutil.rmtree(f"{folder}/members")
     configfs.rmdir(f"core/rd_mcp_24/{name}")
     assert configfs.read(f"{DEFAULT_LU_GROUP}/members").splitlines() == shown
+
+
+def test_members_that_go_in_any_order(folder: str) -> None:
+    """The list stands in a file in which the lines of those that went are emptied."""
+    sim = Simulation(folder, SPECS)
+    model: list[str] = []
+    for number in range(300):
+        model.append(f"rd_mcp_{number}/{'m' * (number % 40 + 1)}")
+        members.add_member(sim, DEFAULT_LU_GROUP, model[-1])
+    for step in range(290):
+        gone = model.pop((step * 7919) % len(model))
+        members.remove_member(sim, DEFAULT_LU_GROUP, gone)
+        assert members.all_members(sim, DEFAULT_LU_GROUP) == model
+        page = sim.tree.text(f"{DEFAULT_LU_GROUP}/members").splitlines()
+        assert page == model[: len(page)]
+        left = model[len(page) : len(page) + 1]
+        assert len("\n".join([*page, *left])) + 1 > 4096 or not left
+    members.remove_member(sim, DEFAULT_LU_GROUP, "rd_mcp_9/nobody")
+    assert members.all_members(sim, DEFAULT_LU_GROUP) == model
+    assert os.path.getsize(f"{folder}/members/default_lu_gp") < 3 * 4096
 
 
 def test_portals_of_a_state_without_an_index(folder: str, configfs: SimConfigfs) -> None:
