@@ -110,12 +110,24 @@ def _last_net(error: Exception, env: Environment, out: Output) -> int:
     return reason.exit_code
 
 
+def _look_for_handlers(options: Options, env: Environment) -> None:
+    """Say where handlers of others lie, where that is not /etc/lioshell/handlers.d alone."""
+    if env.handlers_dir or options.sim is not None:
+        from lioshell.runner.handlers import third_party
+
+        folders = [env.handlers_dir or third_party.FOLDER]
+        if options.sim is not None:
+            folders.append(f"{options.sim}{third_party.FOLDER}")
+        third_party.use_folders(folders)
+
+
 def _run(options: Options, env: Environment, out: Output) -> int:
     if options.words[:1] == ("completion",):
         from lioshell.completion_script import completion_script
 
         env.stdout.write(completion_script(options.words[1:]))
         return ExitCode.OK
+    _look_for_handlers(options, env)
     if options.words[:1] == ("exercise",):
         from lioshell.exercise import exercise, parse
 

@@ -46,6 +46,14 @@ class Environment:
         return os.path.join(base, "lioshell")
 
     @property
+    def handlers_dir(self) -> str:
+        """Where handlers of others lie, LIOSHELL_HANDLERS_D; "" for /etc/lioshell/handlers.d.
+
+        A service that this process starts has the same environment, and so the same handlers.
+        """
+        return self.environ.get("LIOSHELL_HANDLERS_D", "")
+
+    @property
     def default_sim_dir(self) -> str:
         """The folder of the simulated kernel where --sim names none."""
         return os.path.join(self.state_dir, "sim")

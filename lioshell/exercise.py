@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lioshell.testing.initiator import Initiator
 
 _PARTS = ("conformance", "verify", "benchmark")
+_KEEPS_NOTHING = ("does not apply", "it keeps nothing that is written")
 _FORM = "lioshell exercise user:SUBTYPE [CONFIG] [size=64M] [block=512] [seconds=2] [only=PART]"
 
 
@@ -81,12 +82,15 @@ def exercise(plan: Plan, out: Output, *, overwrite: bool) -> int:
 
     Storage that exists already is written to only with `overwrite`. Raises LioshellError.
     """
+    from lioshell.runner.handlers import registry
+
     with _storage(plan, overwrite=overwrite) as open_disk:
         rows: list[tuple[str, str, str]] = []
+        handler = registry.find(plan.subtype)
         if "conformance" in plan.parts:
-            rows += _conformance(open_disk)
+            rows += _conformance(open_disk, keeps_data=handler.keeps_data)
         if "verify" in plan.parts:
-            rows.append(_verify(plan, open_disk))
+            rows.append(_verify(plan, open_disk, handler))
         if "benchmark" in plan.parts:
             rows += _benchmark(plan, open_disk)
     out.table(("part", "result", "of"), rows)
@@ -101,10 +105,10 @@ def _storage(plan: Plan, *, overwrite: bool) -> Iterator[Callable[[], Initiator]
     from lioshell.runner.handlers.base import nothing_made
     from lioshell.testing.initiator import Initiator
 
-    handler = registry.find(plan.subtype)
+    handler = registry.require(plan.subtype)
     with tempfile.TemporaryDirectory(prefix="lioshell-exercise-") as folder:
         config = plan.config if plan.config is not None else _scratch(handler, folder)
-        handler.check_config(config)
+        registry.for_new(plan.subtype, config)
         undo = handler.prepare(config, plan.size_bytes, plan.block_size_bytes)
         if undo is nothing_made and not overwrite:
             raise ConflictError(
@@ -129,13 +133,18 @@ def _scratch(handler: type[Handler], folder: str) -> str:
     return config
 
 
-def _conformance(open_disk: Callable[[], Initiator]) -> list[tuple[str, str, str]]:
-    from lioshell.testing.conformance import CHECKS
+def _conformance(
+    open_disk: Callable[[], Initiator], *, keeps_data: bool
+) -> list[tuple[str, str, str]]:
+    from lioshell.testing.conformance import CHECKS, DATA_CHECKS
     from lioshell.testing.initiator import CommandFailedError
 
     rows = []
     for check in CHECKS:
         name = check.__name__.replace("_", " ")
+        if check in DATA_CHECKS and not keeps_data:
+            rows.append((name, *_KEEPS_NOTHING))
+            continue
         with open_disk() as disk:
             try:
                 reason = check(disk)
@@ -146,12 +155,21 @@ def _conformance(open_disk: Callable[[], Initiator]) -> list[tuple[str, str, str
     return rows
 
 
-def _verify(plan: Plan, open_disk: Callable[[], Initiator]) -> tuple[str, str, str]:
+def _verify(
+    plan: Plan, open_disk: Callable[[], Initiator], handler: type[Handler]
+) -> tuple[str, str, str]:
     from lioshell.testing.initiator import CommandFailedError
     from lioshell.testing.verify import verify
 
+    if not handler.keeps_data:
+        return ("verify", *_KEEPS_NOTHING)
     try:
-        commands, compared = verify(open_disk, plan.seconds, plan.seed)
+        if handler.lasts:
+            commands, compared = verify(open_disk, plan.seconds, plan.seed)
+        else:
+            with open_disk() as disk:
+                same = contextlib.nullcontext(disk)
+                commands, compared = verify(lambda: same, plan.seconds, plan.seed)
     except CommandFailedError as error:
         return ("verify", "FAILED", f"{error} (seed={plan.seed})")
     return ("verify", "ok", f"{commands} commands, {format_size(compared)} compared")

@@ -4,19 +4,44 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from lioshell.errors import NotFoundError, RunnerError
 from lioshell.runner.scsi.disk import Disk
+from lioshell.runner.scsi.unit import Unit
 from lioshell.runner.supervisor import SETTLE_TIMEOUT_S
 
 if TYPE_CHECKING:
+    from lioshell.runner.command import LogicalUnit
     from lioshell.runner.device import ServedDevice
     from lioshell.runner.loop import Loop
     from lioshell.runner.supervisor import Supervisor
 
 _REPAIR_TIMEOUT_S = 3.0
+
+_STATUS_TIMEOUT_S = 2.0
+
+
+def _storage_status(unit: LogicalUnit) -> dict[str, str]:
+    """Return what a handler tells of its storage; one that does not answer is not waited for."""
+    if not isinstance(unit, Unit):
+        return {}
+    handler = unit.handler
+    told: dict[str, str] = {}
+
+    def ask() -> None:
+        try:
+            told.update(handler.status())
+        except Exception as error:  # noqa: BLE001 - a handler's: `info` shows the rest
+            told["problem"] = f"{type(error).__name__}: {error}"
+
+    # A daemon: a status that hangs must not keep the process from its end.
+    asking = threading.Thread(target=ask, name="lioshell-status", daemon=True)
+    asking.start()
+    asking.join(_STATUS_TIMEOUT_S)
+    return {"problem": "it does not answer"} if asking.is_alive() else dict(told)
 
 
 class Care:
@@ -40,6 +65,7 @@ class Care:
                 {"cdb": cdb.hex(" "), "age_s": None if at is None else round(now - at, 3)}
                 for cdb, at in served.in_flight()
             ],
+            "storage": _storage_status(served.unit),
             "slow_s": statistics.log_slow_s,
             "slow": [
                 {"at": round(slow.at, 3), "cdb": slow.cdb.hex(" "), "took_s": round(slow.took_s, 3)}

@@ -69,7 +69,7 @@ def page(node: Node, command: str) -> list[Block]:
     described = {p.name: p for p in node.parameters_of(command)}
     signature = inspect.signature(node.get_command_method(command)).parameters
     rows = [
-        _row(described[name], signature[name])
+        _row(described[name], signature.get(name))
         for name in node.get_command_signature(command)[0]
         if name in described
     ]
@@ -92,10 +92,10 @@ _TYPES = {
 """Types of the specs as a reader of help knows them; the others are called what they are."""
 
 
-def _row(parameter: Parameter, declared: inspect.Parameter) -> tuple[str, str, str, str]:
-    """Return a parameter's name, type, default and meaning."""
-    default = parameter.default or declared.default
-    if declared.default is inspect.Parameter.empty:
+def _row(parameter: Parameter, declared: inspect.Parameter | None) -> tuple[str, str, str, str]:
+    """Return a parameter's name, type, default and meaning; not `declared`: a handler's option."""
+    default = parameter.default or (declared and declared.default)
+    if declared is not None and declared.default is inspect.Parameter.empty:
         default = "required"
     kind = _TYPES.get(parameter.type, parameter.type)
     words = f" ({', '.join(parameter.values)})" if parameter.values else ""

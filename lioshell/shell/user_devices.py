@@ -31,10 +31,31 @@ class UserDevices:
         return list(registry.names())
 
     def handler(self, subtype: str) -> type[Handler]:
-        """Return a handler class; raises NotFoundError."""
+        """Return a handler class; raises NotFoundError, and HostError for one that is broken."""
         from lioshell.runner.handlers import registry
 
         return registry.find(subtype)
+
+    def handler_for_new(self, subtype: str, config: str) -> type[Handler]:
+        """Return the handler of a new device, with its configuration checked.
+
+        Raises HostError with what to install, UsageError and NotFoundError.
+        """
+        from lioshell.runner.handlers import registry
+
+        return registry.for_new(subtype, config)
+
+    def shown_config(self, storage_object: StorageObject) -> str:
+        """Return a user: object's dev_config with secrets as ***."""
+        from lioshell.runner.handlers import registry
+
+        return registry.shown(storage_object.dev_config)
+
+    def lacking(self, subtype: str) -> str:
+        """Return what a subtype lacks on this machine, "" where nothing; costs next to nothing."""
+        from lioshell.runner.handlers import registry
+
+        return registry.lacking(subtype)
 
     def devices_changed(self, created: Sequence[str]) -> list[str]:
         """Have new user: devices served."""

@@ -172,3 +172,16 @@ CHECKS: Final[tuple[Check, ...]] = (
     takes_many_at_once,
 )
 """In the order in which they are run."""
+
+DATA_CHECKS: Final = frozenset(
+    (
+        keeps_what_is_written,
+        leaves_neighbours_alone,
+        refuses_what_is_outside,
+        compares_and_writes,
+        discards,
+        leaks_nothing,
+        takes_many_at_once,
+    )
+)
+"""Those that read again what they wrote, which `null` does not keep."""

@@ -11,6 +11,7 @@ from lioshell.testing.initiator import CommandFailedError, describe, rw16
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from lioshell.testing.initiator import Initiator
 
@@ -18,7 +19,9 @@ _DEPTH = 16
 _AREA_BYTES = 8 << 20
 
 
-def verify(open_disk: Callable[[], Initiator], seconds: float, seed: int) -> tuple[int, int]:
+def verify(
+    open_disk: Callable[[], AbstractContextManager[Initiator]], seconds: float, seed: int
+) -> tuple[int, int]:
     """Write and read for `seconds`, reopen, compare all of it; return commands and bytes compared.
 
     Raises CommandFailedError for a command that failed or data that differ.

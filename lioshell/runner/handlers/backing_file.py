@@ -88,6 +88,15 @@ def is_missing(path: str) -> bool:
     return True
 
 
+def size_of(path: str) -> int | None:
+    """Return the bytes of a regular file, None where nothing is at `path`. Raises LioshellError."""
+    found = _stat(path)
+    if found is None:
+        return None
+    _require_regular(path, found)
+    return found.st_size or None
+
+
 def create(path: str, size_bytes: int) -> Undo:
     """Make a sparse file of mode 0600 and put it and its name on stable storage.
 

@@ -116,6 +116,10 @@ class Handler(ABC):
     a parameter of `create` too."""
     device_type: ClassVar[int] = 0
     """PERIPHERAL DEVICE TYPE of the unit in front of it (SPC-6, 6.7.2): 0 is a disk."""
+    keeps_data: ClassVar[bool] = True
+    """Whether what is written can be read again; only what is no storage does not."""
+    lasts: ClassVar[bool] = True
+    """Whether that is so after the storage was closed and opened; memory does not last."""
     blocking: ClassVar[bool] = True
     """Whether an operation may wait for anything but memory; if so it runs on a worker."""
     max_in_flight: ClassVar[int] = 16

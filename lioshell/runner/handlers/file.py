@@ -110,6 +110,12 @@ class FileHandler(Handler):
         backing_file.check_path(path, f"{cls.subtype}/{config[len(path) :]}")
 
     @classmethod
+    def size_of(cls, config: str) -> int | None:
+        """Return the size of the file, None where there is none."""
+        cls.check_config(config)
+        return backing_file.size_of(_split(config)[0])
+
+    @classmethod
     def scratch_config(cls, folder: str) -> str | None:
         """Return the path of a file in a folder."""
         return f"{folder}/exercise.img"

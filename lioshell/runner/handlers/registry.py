@@ -23,8 +23,33 @@ if TYPE_CHECKING:
 
 # Subtype -> module below lioshell.runner.handlers, and class.
 _HANDLERS: Final = {
+    "fault": ("fault", "FaultHandler"),
     "file": ("file", "FileHandler"),
+    "null": ("null", "NullHandler"),
+    "ram": ("ram", "RamHandler"),
 }
+
+# What a listing looks for, without importing the handler: a Python module, or a program (any of
+# those between "|"). `Handler.unavailable` says more.
+_NEEDS: Final[dict[str, tuple[str, str]]] = {}
+
+
+def lacking(subtype: str) -> str:
+    """Return what one of our own subtypes lacks on this machine, for a listing; "" for nothing."""
+    kind, names = _NEEDS.get(subtype, ("", ""))
+    if kind == "module":
+        return "" if _has_module(names) else f"no Python module {names}"
+    if kind == "program":
+        from shutil import which
+
+        return "" if any(map(which, names.split("|"))) else f"no {names.replace('|', ' or ')}"
+    return ""
+
+
+def _has_module(name: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(name) is not None
 
 
 def names() -> tuple[str, ...]:

@@ -27,7 +27,7 @@ FOLDER: Final = "/etc/lioshell/handlers.d"
 GROUP: Final = "lioshell.handlers"
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_folder = [FOLDER]
+_folders = [FOLDER]
 _files: dict[str, tuple[object, dict[str, Source]]] = {}
 _entry_points: dict[tuple[str, ...], dict[str, Source]] = {}
 
@@ -169,9 +169,9 @@ class EntryPointSource(Source):
         return self._entry_point.load()
 
 
-def use_folder(folder: str) -> None:
-    """Look for files in another folder than /etc/lioshell/handlers.d."""
-    _folder[0] = folder
+def use_folders(folders: Iterable[str]) -> None:
+    """Look for files in other folders than /etc/lioshell/handlers.d; a later one goes first."""
+    _folders[:] = folders
 
 
 def found() -> dict[str, Source]:
@@ -179,7 +179,10 @@ def found() -> dict[str, Source]:
 
     Runs none of it. New files are seen at once, new packages by new processes.
     """
-    return {**_from_packages(), **_from_files(_folder[0])}
+    subtypes = dict(_from_packages())
+    for folder in _folders:
+        subtypes |= _from_files(folder)
+    return subtypes
 
 
 def _from_files(folder: str) -> dict[str, Source]:

@@ -78,7 +78,8 @@ class StorageObjectNode(ShellNode):
             mode = "read-only " if storage_object.read_only else ""
             text = f"{storage_object.device} ({size}) {mode}write-thru {state}"
         elif plugin == "user":
-            text = f"{storage_object.config} ({size}) {state}"
+            config = self.session.shown_config(storage_object).partition("/")[2]
+            text = f"{config} ({size}) {state}"
             problem = self.session.runner_problem(storage_object)
             if problem:
                 text, healthy, self.state = f"{text}, {problem}", False, "no runner"
@@ -172,7 +173,7 @@ class StorageObjectNode(ShellNode):
             "size_bytes": storage_object.size_bytes,
         }
         if storage_object.plugin == "user":
-            fields["config"] = storage_object.dev_config
+            fields["config"] = self.session.shown_config(storage_object)
             fields["runner"] = self.session.runner_problem(storage_object) or "serving"
         elif storage_object.plugin == "ramdisk":
             fields["nullio"] = storage_object.nullio

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from lioshell.errors import ConflictError, UsageError
+from lioshell.errors import ConflictError, HostError, LioshellError, UsageError
 from lioshell.lio.transaction import Transaction
 from lioshell.model.sizes import parse_size
 from lioshell.shell.nodes.backstores import BackstoreNode
@@ -17,6 +18,7 @@ from lioshell.specs import Parameter
 
 if TYPE_CHECKING:
     from lioshell.lio.backstores import StorageObject
+    from lioshell.runner.handlers.base import Handler, Option
     from lioshell.shell.node import Node
     from lioshell.shell.session import Session
 
@@ -100,54 +102,126 @@ class UserBackstoreNode(BackstoreNode):
             if isinstance(node, StorageObjectNode)
         ]
 
+    def summary(self) -> tuple[str, bool | None]:
+        """Count the storage objects, and tell what the subtype lacks on this machine."""
+        text, healthy = super().summary()
+        lacking = self.session.lacking(self.subtype)
+        if not lacking:
+            return (text, healthy)
+        self.state = "unavailable"
+        return (f"{text}, unavailable: {lacking}", None)
+
+    def _options(self) -> tuple[Option, ...]:
+        """Return the options of the configuration string; none where nobody knows them."""
+        try:
+            return self.session.handler(self.subtype).options
+        except LioshellError:
+            # Another runner's, or a third party's that does not load: create says so.
+            return ()
+
+    def get_command_signature(self, command: str) -> tuple[list[str], Any, Any]:
+        """Return configshell's, and the handler's options behind the parameters of create."""
+        found, more, any_name = super().get_command_signature(command)
+        if command != "create":
+            return found, more, any_name
+        return [*found, *(option.name for option in self._options())], more, False
+
     def parameters_of(self, command: str) -> tuple[Parameter, ...]:
-        """Return what the spec says, and the size of a block, which is a kernel option there."""
+        """Return what the spec says, what is a kernel option there, and the handler's options."""
         found = super().parameters_of(command)
         if command == "changemedium":
-            of_create = {p.name: p for p in super().parameters_of("create")}
+            of_create = {p.name: p for p in self.parameters_of("create")}
             return tuple(of_create[name] for name in ("name", "size", "cfgstring"))
-        return (*found, _BLOCK_SIZE, _TIME_OUT) if command == "create" else found
+        if command != "create":
+            return found
+        options = [
+            Parameter(o.name, o.kind, o.help, o.default, values=o.values) for o in self._options()
+        ]
+        return (*map(self._of_handler, found), _BLOCK_SIZE, _TIME_OUT, *options)
+
+    def _of_handler(self, parameter: Parameter) -> Parameter:
+        """Say of CFGSTRING what the handler says of it."""
+        if parameter.name != "cfgstring":
+            return parameter
+        try:
+            meaning = self.session.handler(self.subtype).config_help
+        except LioshellError:
+            # As for the options.
+            return parameter
+        return Parameter("cfgstring", "string", meaning)
+
+    def ui_command_info(self) -> None:
+        """Show what this subtype is, whether it can be used here, and what it can be told.
+
+        Examples:
+            info
+        """
+        from lioshell.runner.handlers import registry
+
+        missing = registry.unavailable(self.subtype)
+        fields: dict[str, Any] = {"subtype": self.subtype, "objects": len(self.objects())}
+        fields["available"] = missing is None
+        if missing is not None:
+            fields |= {"reason": missing.why, "hint": missing.hint}
+        options: tuple[Option, ...] = ()
+        with contextlib.suppress(HostError):  # a third party's that does not load: told above
+            handler = self.session.handler(self.subtype)
+            options = handler.options
+            fields |= {"help": handler.help, "cfgstring": handler.config_help}
+        if self.out.form != "text":
+            told = [{"name": o.name, "type": o.kind, "default": o.default} for o in options]
+            self.out.fields({**fields, "options": told})
+            return
+        self.out.fields(fields)
+        if options:
+            rows = [(o.name, o.default, o.help, True) for o in options]
+            self.out.parameters(rows, title="OPTIONS")
 
     def ui_command_create(
         self,
         name: str,
-        size: str,
-        cfgstring: str,
+        size: str | None = None,
+        cfgstring: str | None = None,
         wwn: str | None = None,
         hw_max_sectors: str | None = None,
         control: str | None = None,
         hw_block_size: str = "512",
         cmd_time_out: str | None = None,
+        **options: str,
     ) -> Node | None:
         """Create a disk that is served by a handler in user space.
 
-        CFGSTRING is what the handler wants: for user:file the file, which is made where it is
-        missing. CONTROL are further kernel options, as in max_data_area_mb=64.
+        CFGSTRING is what the handler wants, as `info` tells: for user:file the file, which is made
+        where it is missing. Its options can stand behind it (PATH;sync) or be given by name
+        (sync=true). SIZE may be left out where the storage is there and tells it. CONTROL are
+        further kernel options, as in max_data_area_mb=64.
 
         Examples:
             create vol0 256M /srv/vol0.img
         """
         from lioshell.lio.backstore_create import create_user
 
-        size_bytes = parse_size(size)
+        if cfgstring is None and size is not None and "/" in size:
+            size, cfgstring = None, size
+        config = self._config(name, cfgstring, options)
         block_size_bytes = number(hw_block_size, "hw_block_size")
-        handler = self.session.handler(self.subtype)
-        handler.check_config(cfgstring)
-        options = dict(self._DEFAULT_CONTROL)
+        handler = self.session.handler_for_new(self.subtype, config)
+        size_bytes = self._size_bytes(handler, size, config)
+        kernel_options = dict(self._DEFAULT_CONTROL)
         if hw_max_sectors is not None:
-            options["hw_max_sectors"] = str(number(hw_max_sectors, "hw_max_sectors"))
-        options |= self._control_options(control)
-        block_size_bytes = int(options.pop("hw_block_size", block_size_bytes))
+            kernel_options["hw_max_sectors"] = str(number(hw_max_sectors, "hw_max_sectors"))
+        kernel_options |= self._control_options(control)
+        block_size_bytes = int(kernel_options.pop("hw_block_size", block_size_bytes))
         self._check_block_size(block_size_bytes)
         made = create_user(
             self.lio,
             name,
             size_bytes,
-            f"{self.subtype}/{cfgstring}",
-            prepare=lambda block: handler.prepare(cfgstring, size_bytes, block),
+            f"{self.subtype}/{config}",
+            prepare=lambda block: handler.prepare(config, size_bytes, block),
             wwn=wwn,
             block_size_bytes=block_size_bytes,
-            control=[f"{key}={value}" for key, value in options.items()],
+            control=[f"{key}={value}" for key, value in kernel_options.items()],
             cmd_time_out_s=None if cmd_time_out is None else number(cmd_time_out, "cmd_time_out"),
         )
         served = self.session.devices_changed([made.path])
@@ -155,6 +229,32 @@ class UserBackstoreNode(BackstoreNode):
         for line in served:
             self.out.say(line)
         return result
+
+    def _config(self, name: str, cfgstring: str | None, options: dict[str, str]) -> str:
+        """Return the configuration string of a new object, with options that were given by name."""
+        handler = self.session.handler(self.subtype)
+        if cfgstring is None:
+            cfgstring = handler.default_config(name)
+        if cfgstring is None:
+            raise UsageError(
+                "create: missing required parameter cfgstring", hint=f"It is {handler.config_help}."
+            )
+        from lioshell.runner.handlers import config_string
+
+        return config_string.merged(cfgstring, options, handler.options)
+
+    @staticmethod
+    def _size_bytes(handler: type[Handler], size: str | None, config: str) -> int:
+        """Return the size that was given, or that of storage that is there."""
+        if size is not None:
+            return parse_size(size)
+        found = handler.size_of(config)
+        if found is None:
+            raise UsageError(
+                "create: missing required parameter size",
+                hint="Nothing is there that has one: give it, as in size=10G.",
+            )
+        return found
 
     def ui_command_changemedium(self, name: str, size: str, cfgstring: str) -> None:
         """Let a disk stand on another medium, with a size and CFGSTRING of its own.
@@ -168,7 +268,7 @@ class UserBackstoreNode(BackstoreNode):
         node = self.get_child(name)
         assert isinstance(node, StorageObjectNode)
         old, size_bytes = node.storage_object, parse_size(size)
-        self.session.handler(self.subtype).check_config(cfgstring)
+        self.session.handler_for_new(self.subtype, cfgstring)
         users = old.users()
         if users:
             raise ConflictError(

@@ -44,8 +44,11 @@ class UserObjectNode(StorageObjectNode):
         fields["served_by"] = told["pid"]
         for name in ("commands", "failures", "hangs"):
             fields[name] = told[name]
+        storage = told.get("storage", {})
         if self.out.form != "text":
-            return {**fields, "in_flight": told["in_flight"], "slow": told["slow"]}
+            more = {"in_flight": told["in_flight"], "slow": told["slow"], "storage": storage}
+            return {**fields, **more}
+        fields |= {f"storage_{name}": text for name, text in storage.items()}
         fields["in_flight"] = "; ".join(
             f"{c['cdb']} ({'waits' if c['age_s'] is None else format(c['age_s'], '.1f') + ' s'})"
             for c in told["in_flight"]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 
@@ -14,10 +15,12 @@ from lioshell.runner.handlers import registry
 from lioshell.runner.handlers.base import Handler
 from lioshell.runner.handlers.file import FileHandler
 from lioshell.runner.scsi.unit import Identity
+from lioshell.shell.nodes.user_backstore import UserBackstoreNode
 
 
 def test_names_and_find() -> None:
-    assert registry.names() == ("file",)
+    assert "file" in registry.names()
+    assert list(registry.names()) == sorted(registry.names())
     assert registry.find("file") is FileHandler
 
 
@@ -28,6 +31,13 @@ def test_every_subtype_describes_itself(subtype) -> None:
     assert handler.subtype == subtype
     assert handler.help
     assert handler.config_help
+    taken = set(inspect.signature(UserBackstoreNode.ui_command_create).parameters)
+    for option in handler.options:
+        assert option.name.isidentifier()
+        assert option.name not in taken
+        assert option.kind in ("string", "int", "bool", "size", "path", "enum", "secret")
+        assert option.help
+        assert bool(option.values) == (option.kind == "enum")
 
 
 def test_an_unknown_subtype_names_those_that_there_are() -> None:
@@ -55,7 +65,7 @@ def test_serves() -> None:
     assert registry.serves("file//srv/a")
     assert not registry.serves("file")
     assert not registry.serves("fi/a")
-    assert not registry.serves("qcow//srv/a")
+    assert not registry.serves("nosuch//srv/a")
     assert not registry.serves("")
 
 

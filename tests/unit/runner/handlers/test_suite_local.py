@@ -27,3 +27,17 @@ class TestFileSync(HandlerSuite):
     @pytest.fixture
     def case(self, paths):
         return Case("file", lambda: f"{paths()};sync", block_size_bytes=4096, examples=3)
+
+
+class TestRam(HandlerSuite):
+    @pytest.fixture
+    def case(self):
+        return Case("ram", lambda: "label", lasts=False, exclusive=False, sized=False)
+
+
+class TestFault(HandlerSuite):
+    """With no fault on it, it is what it stands on."""
+
+    @pytest.fixture
+    def case(self, paths):
+        return Case("fault", lambda: f"file/{paths()};delay_ms=1;every=7", examples=3)
