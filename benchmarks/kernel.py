@@ -4,10 +4,11 @@
     python3 benchmarks/kernel.py [PART...] [--rounds N] [--short] [--write]
 
 Parts, all of them by default: data (fio on tcm_loop: tcmu-runner, the kernel's fileio, the
-smallest C consumer of the ring), control (restore, save, ls ...: targetcli and targetctl, a bare
-script), and isolation (a busy session, an idle service, one processor, slow storage). Samples are
-kept as they come, in ~/.cache/lioshell/benchmarks/PART.jsonl: --table shows what is there without
-measuring, --write puts the tables into docs/performance.md. Nothing asserts on seconds.
+smallest C consumer of the ring), four-disks (the same on four at once), control (restore, save,
+ls ...: targetcli and targetctl, a bare script), isolation (a busy session, an idle service, one
+processor, slow storage). Samples are kept as they come, in ~/.cache/lioshell/benchmarks/PART.jsonl:
+--table shows what is there without measuring, --write puts the tables into docs/performance.md.
+Nothing asserts on seconds.
 """
 
 from __future__ import annotations
@@ -34,7 +35,13 @@ if TYPE_CHECKING:
     from benchmarks.measure.document import About
     from tests.kernel.vm import Background
 
-PARTS = ("data", "control", "isolation")
+PARTS = {
+    "data": ["benchmarks.measure.data"],
+    "four-disks": ["benchmarks.measure.data", "four"],
+    "control": ["benchmarks.measure.control"],
+    "isolation": ["benchmarks.measure.isolation"],
+}
+"""The module of each part, with words of its own."""
 MOST_S = 1500.0
 """After so long a part is ended; what it has measured is kept."""
 _POLL_S = 1.0
@@ -45,7 +52,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=2.5, help="of a run of fio")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of a run of fio")
     parser.add_argument("--short", action="store_true", help="a few figures, to see that it works")
     parser.add_argument("--table", action="store_true", help="measure nothing, show what is kept")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md")
@@ -76,8 +83,9 @@ def _measure(guest: Guest, part: str, words: argparse.Namespace) -> None:
     shared = guest.share / f"{part}.jsonl"
     shared.touch()
     kept.write_text(json.dumps(vars(_about(guest, words.rounds))) + "\n")
-    command = ["python3", "-u", "-m", f"benchmarks.measure.{part}", f"/share/{part}.jsonl"]
-    command += [str(words.rounds), f"{words.seconds:g}", *(["short"] if words.short else [])]
+    module, *own = PARTS[part]
+    command = ["python3", "-u", "-m", module, f"/share/{part}.jsonl", str(words.rounds)]
+    command += [f"{words.seconds:g}", *(["short"] if words.short else []), *own]
     job = guest.start(command, cwd="/srv/lioshell", env={"PYTHONPATH": "/srv/lioshell"})
     began = time.monotonic()
     done = 0

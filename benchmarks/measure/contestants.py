@@ -146,8 +146,6 @@ def start_dbus() -> None:
 
 def stop(one: Contestant) -> None:
     """Take a contestant away: LUNs, target, objects, processes, files."""
-    for disk in one.disks:
-        write(f"/sys/block/{os.path.basename(disk)}/device/delete", "1")
     if one.name == OURS:
         lioshell(
             [

@@ -6,7 +6,6 @@ python3 -m benchmarks.measure.data OUT ROUNDS SECONDS [short]
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import traceback
@@ -35,18 +34,16 @@ FOUR_DISKS = (
 SHORT = (Load("randread", K4, 1), Load("randwrite", K4, 16), Load("read", M1, 4))
 
 
-def figures(short: bool) -> list[tuple[str, Load, int]]:
-    """What is measured: a name, the load, on how many disks at once."""
-    one, four = (SHORT, SHORT[1:2]) if short else (ONE_DISK, FOUR_DISKS)
-    return [
-        *((str(load), load, 1) for load in one),
-        *((f"{load}, {DISKS} disks", load, DISKS) for load in four),
-    ]
+def figures(short: bool, disks: int) -> list[tuple[str, Load]]:
+    """What is measured on so many disks at once: a name and the load."""
+    if disks == 1:
+        return [(str(load), load) for load in (SHORT if short else ONE_DISK)]
+    return [(f"{load}, {disks} disks", load) for load in (SHORT[1:2] if short else FOUR_DISKS)]
 
 
-def start_all(recorder: Recorder) -> list[Contestant]:
+def start_all(recorder: Recorder, disks: int) -> list[Contestant]:
     """Start every contestant; why one did not start is a sample of its own."""
-    started = [contestants.start_ours(DISKS)]
+    started = [contestants.start_ours(disks)]
     limits = contestants.limits_of_ours()
     print(f"limits of every user: device: {limits}", flush=True)
     peers: dict[str, Callable[[int, str], Contestant]] = {
@@ -56,7 +53,7 @@ def start_all(recorder: Recorder) -> list[Contestant]:
     }
     for name, start in peers.items():
         try:
-            started.append(start(DISKS, limits))
+            started.append(start(disks, limits))
         except (OSError, subprocess.SubprocessError) as error:
             traceback.print_exc()
             recorder.fail("start", name, 0, str(error))
@@ -66,39 +63,38 @@ def start_all(recorder: Recorder) -> list[Contestant]:
 def measure(
     recorder: Recorder,
     running: list[Contestant],
+    loads: list[tuple[str, Load]],
     rounds: int,
     seconds: float,
-    short: bool,
 ) -> None:
-    """All figures, the contestants next to one another, who is first changing with the round."""
+    """All loads, the contestants next to one another, who is first changing with the round."""
     for number in range(rounds):
-        for figure, load, disks in figures(short):
+        for figure, load in loads:
             turn = number % len(running)
             for one in running[turn:] + running[:turn]:
                 try:
-                    values = run(load, one.disks[:disks], seconds, one.pids)
+                    values = run(load, one.disks, seconds, one.pids)
                 except (OSError, ValueError, subprocess.TimeoutExpired) as error:
                     recorder.fail(figure, one.name, number, str(error))
                 else:
                     recorder.add(figure, one.name, number, **values)
 
 
-def main(out: str, rounds: int, seconds: float, short: bool) -> None:
+def main(out: str, rounds: int, seconds: float, short: bool, disks: int) -> None:
     """Measure, and take everything away."""
     subprocess.run(["modprobe", "-a", "target_core_user", "target_core_file", "tcm_loop"])
     with open(out, "a", encoding="utf-8") as file:
         recorder = Recorder(file)
-        running = start_all(recorder)
+        running = start_all(recorder, disks)
         for one in running:
             print(f"{one.name}: {' '.join(one.disks)}, processes {one.pids}", flush=True)
-            for disk in one.disks:
-                with open(f"/sys/block/{os.path.basename(disk)}/queue/max_sectors_kb") as limit:
-                    print(f"  {disk}: max_sectors_kb {limit.read().strip()}", flush=True)
         subprocess.run(["udevadm", "settle"])
-        measure(recorder, running, rounds, seconds, short)
+        measure(recorder, running, figures(short, disks), rounds, seconds)
         for one in running:
             contestants.stop(one)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), "short" in sys.argv[4:])
+    words = sys.argv[4:]
+    disk_count = DISKS if "four" in words else 1
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), "short" in words, disk_count)

@@ -47,7 +47,7 @@ def tables(results: Results) -> str:
     cost = [
         [
             figure,
-            *(number(results.median(figure, who, "cpu_us")) for who in _CONTESTANTS[:3]),
+            *(_process_us(results, figure, who) for who in _CONTESTANTS[:3]),
             *(number(results.median(figure, who, "all_cpu_us")) for who in _CONTESTANTS),
             *(number(results.median(figure, who, "p99_us")) for who in _CONTESTANTS),
         ]
@@ -63,10 +63,16 @@ def tables(results: Results) -> str:
         "I/Os a second; a ratio in bold is short of its goal. The last column is how far "
         f"{OURS}'s rounds are apart.\n\n"
         f"{table(('', *_CONTESTANTS, *ratios, 'spread'), speed)}\n"
-        "Microseconds of processor time an I/O, of the process that serves and of the whole "
-        "machine with fio in it; then the 99th percentile of the latency, microseconds.\n\n"
+        "Microseconds of processor time an I/O, of the process that serves (outside of the "
+        "kernel) and of the whole machine with fio in it; then the 99th percentile of the "
+        "latency, microseconds.\n\n"
         f"{table(('', *heads), cost)}"
     )
+
+
+def _process_us(results: Results, figure: str, who: str) -> str:
+    whole, user = (results.median(figure, who, name) for name in ("cpu_us", "user_us"))
+    return f"{number(whole)} ({number(user)})"
 
 
 def _spread(results: Results, figure: str) -> list[str]:

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 SECTION = "## On a real kernel"
 TITLES = {
     "data": "### IOPS, beside tcmu-runner, the kernel's fileio and the smallest C consumer",
+    "four-disks": "### The same on four disks at once",
     "control": "### Restore, save, listing, beside targetcli and a bare script",
     "isolation": "### What does not disturb what",
 }
 _TABLES: dict[str, Callable[[Results], str]] = {
     "data": data_table.tables,
+    "four-disks": data_table.tables,
     "control": control_table.tables,
     "isolation": isolation_table.tables,
 }

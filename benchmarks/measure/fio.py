@@ -72,11 +72,14 @@ def _percentile_us(side: dict[str, Any]) -> float:
 def run(
     load: Load, disks: Sequence[str], seconds: float, servers: Sequence[int] = ()
 ) -> dict[str, float]:
-    """Run a load; beside `parse`'s numbers, cpu_us and all_cpu_us an I/O: of the servers, of all.
+    """Run a load and return `parse`'s numbers with the processor time an I/O beside them.
+
+    cpu_us is that of the servers, user_us the part of it outside of the kernel, all_cpu_us that of
+    the whole machine.
 
     Raises ValueError, TimeoutExpired.
     """
-    own, every = sum(map(process_cpu_s, servers)), machine_cpu_s()
+    before, every = [process_times_s(pid) for pid in servers], machine_cpu_s()
     done = subprocess.run(
         command(load, disks, seconds), capture_output=True, text=True, timeout=seconds + _START_S
     )
@@ -85,21 +88,26 @@ def run(
     values = parse(done.stdout)
     ios = values["ios"]
     if servers:
-        values["cpu_us"] = (sum(map(process_cpu_s, servers)) - own) / ios * 1e6
+        after = [process_times_s(pid) for pid in servers]
+        user_s, system_s = (
+            sum(one[part] for one in after) - sum(one[part] for one in before) for part in (0, 1)
+        )
+        values["cpu_us"] = (user_s + system_s) / ios * 1e6
+        values["user_us"] = user_s / ios * 1e6
     values["all_cpu_us"] = (machine_cpu_s() - every) / ios * 1e6
     return values
 
 
-def process_cpu_s(pid: int) -> float:
-    """The processor time of a process and its threads, user and system, in seconds."""
+def process_times_s(pid: int) -> tuple[float, float]:
+    """The processor time of a process and its threads in seconds: user, system."""
     with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-        return stat_cpu_s(file.read())
+        return stat_times_s(file.read())
 
 
-def stat_cpu_s(text: str) -> float:
-    """utime + stime of a line of /proc/PID/stat, in seconds; the name in it may hold anything."""
+def stat_times_s(text: str) -> tuple[float, float]:
+    """utime and stime of a line of /proc/PID/stat, in seconds; the name in it may hold anything."""
     fields = text.rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _HZ
+    return int(fields[11]) / _HZ, int(fields[12]) / _HZ
 
 
 def machine_cpu_s() -> float:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.measure import contestants, control
 from benchmarks.measure import isolation_table as names
-from benchmarks.measure.fio import Load, command, parse, process_cpu_s, run
+from benchmarks.measure.fio import Load, command, parse, process_times_s, run
 from benchmarks.measure.samples import Recorder
 from benchmarks.measure.typist import Typist
 
@@ -91,10 +91,10 @@ def idle_service(recorder: Recorder, rounds: int, seconds: float, short: bool) -
     contestants.lioshell([create.format(number) for number in range(count)])
     time.sleep(3)
     for number in range(rounds):
-        before = process_cpu_s(service.pid)
+        before = sum(process_times_s(service.pid))
         began = time.monotonic()
         time.sleep(3 if short else IDLE_S)
-        spent = (process_cpu_s(service.pid) - before) / (time.monotonic() - began)
+        spent = (sum(process_times_s(service.pid)) - before) / (time.monotonic() - began)
         recorder.add(names.SERVICE, names.IDLE, number, percent=100 * spent)
     contestants.lioshell(["clearconfig confirm=True"])
     _end(service)
@@ -117,9 +117,9 @@ def one_processor(recorder: Recorder, rounds: int, seconds: float, short: bool) 
                     command(ONE, one.disks, seconds * 2 + 2), stdout=subprocess.PIPE, text=True
                 )
                 time.sleep(1.5)
-                before = process_cpu_s(one.pids[0])
+                before = sum(process_times_s(one.pids[0]))
                 turns = _hog(seconds * 2)
-                spent = (process_cpu_s(one.pids[0]) - before) / (seconds * 2)
+                spent = (sum(process_times_s(one.pids[0])) - before) / (seconds * 2)
                 values = parse(load.communicate()[0])
                 recorder.add(names.HOG, who, number, turns=turns, percent=100 * spent, **values)
             os.kill(ours.pids[0], signal.SIGSTOP)
