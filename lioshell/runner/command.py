@@ -133,3 +133,20 @@ class LogicalUnit(Protocol):
 
     def close(self) -> None:
         """Release what the unit holds (files, locks); no command comes after it."""
+
+
+class FastPath(Protocol):
+    """What executes the plain commands at the head of a ring (scsi/fast_path.py)."""
+
+    @property
+    def executed(self) -> int:
+        """How many commands the last `run` has answered, also when it raised."""
+
+    def run(self, budget: int, now: float, enough: float, slow_s: float) -> int:
+        """Execute up to `budget` commands, and return how many."""
+
+    def current(self) -> bytes | None:
+        """Return the CDB that is executed now, from any thread."""
+
+    def close(self) -> None:
+        """Let go of every buffer."""

@@ -13,6 +13,8 @@ import traceback
 from typing import TYPE_CHECKING, Protocol
 
 from lioshell.errors import RunnerError
+from lioshell.runner import tuning
+from lioshell.runner.age import Age
 from lioshell.runner.command import GOOD, INTERNAL_TARGET_FAILURE, Deferred, Response
 from lioshell.runner.jobs import BUSY, Job, Jobs
 from lioshell.runner.ring import Ring
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lioshell.kernel.ports import UioDevice, UioHandle
-    from lioshell.runner.command import Command, LogicalUnit
+    from lioshell.runner.command import Command, FastPath, LogicalUnit
 
 BUDGET_COMMANDS = 64
 """How many commands a device may execute before the other devices get their turn."""
@@ -30,8 +32,6 @@ BUDGET_S = 0.01
 """How long it may take for that; one command more than this at most."""
 MAX_IN_FLIGHT = 16
 """How many commands of one device may be on workers, where its unit does not say."""
-_OLD_S = 1.0
-"""The kernel's time-out is in seconds: younger commands need not be compared with it."""
 
 # SAM-6 5.3.1: nobody waits for this command any more.
 TASK_ABORTED = Response(0x40)
@@ -59,18 +59,16 @@ class ServedDevice:
     __slots__ = (
         "_begun",
         "_current",
+        "_fast",
         "_handle",
         "_jobs",
-        "_mark_bytes",
-        "_mark_time",
         "_report",
         "_ring",
-        "_time_out_s",
         "_unit",
         "_waited",
+        "age",
         "closed",
         "device",
-        "not_before",
         "statistics",
     )
 
@@ -87,18 +85,18 @@ class ServedDevice:
         self._unit = unit
         self._report = report
         self._ring = Ring(handle.map)
-        self._time_out_s = time_out_s
+        self.age = Age(self._ring, time_out_s)
         self._begun = 0.0
         # What is executed inline now: of one that hangs it shall be known what it is.
         self._current: Command | None = None
         self._jobs: Jobs | None = None
         # Told of what took long inline, so that the unit can hand the next to a worker.
         self._waited: Callable[[float], None] | None = getattr(unit, "waited", None)
+        fast_path = getattr(unit, "fast_path", None)
+        self._fast: FastPath | None = None
+        if fast_path is not None and tuning.has(tuning.FAST_PATH):
+            self._fast = fast_path(self._ring, self._slow)
         self.statistics = Statistics()
-        self.not_before = time.monotonic()
-        """A time before which no command that is popped next was in the ring."""
-        self._mark_bytes = 0
-        self._mark_time = self.not_before
         self.closed = False
 
     @property
@@ -147,7 +145,9 @@ class ServedDevice:
         jobs = self._jobs
         found = [] if jobs is None else [(j.cdb, j.started) for j in list(jobs.in_flight.values())]
         current = self._current
-        return found if current is None else [(current.cdb, self._begun), *found]
+        fast = self._fast
+        cdb = current.cdb if current is not None else fast.current() if fast is not None else None
+        return found if cdb is None else [(cdb, self._begun), *found]
 
     def service(self) -> bool:
         """Handle one wake-up: consume the event, then drain; tell whether commands are left.
@@ -174,16 +174,35 @@ class ServedDevice:
         jobs = self._jobs
         done = 0 if jobs is None or not jobs.finished else self._answer_finished(jobs)
         self._begun = begun = now = clock()
-        stale = now - self.not_before > _OLD_S and self._is_stale(now)
-        execute = _busy if stale else self._unit.execute
+        stale = self.age.is_over(self.age.not_before, now)
+        execute = self._too_late(now) if stale else self._unit.execute
         enough = begun + min(BUDGET_S, slow_s)
         cursor = ring.cursor
-        popped = None
+        emptied = False
         left = budget
+        fast = None if stale else self._fast
         try:
             while left > 0:
+                if fast is not None:
+                    try:
+                        plain = fast.run(left, now, enough, slow_s)
+                    except BaseException:
+                        done += fast.executed
+                        raise
+                    if not plain:
+                        fast = None  # Not in this turn again.
+                    else:
+                        done += plain
+                        left -= plain
+                        if ring.empty:
+                            emptied = True
+                            break
+                        now = clock()
+                        if now > enough or left <= 0:
+                            break
                 popped = pop()
                 if popped is None:
+                    emptied = True
                     break
                 cmd_id, command = popped
                 self._current = command
@@ -217,11 +236,10 @@ class ServedDevice:
             if done:
                 statistics.commands += done
                 self._handle.notify()
-        if popped is None:
-            self._mark_bytes = 0
-            self._mark_time = now
+        if emptied:
+            self.age.emptied(now)
             return False
-        self._move_mark(ring.distance(cursor, ring.cursor), now)
+        self.age.moved(ring.distance(cursor, ring.cursor), now)
         return True
 
     def drain_all(self, limit: int = 65536) -> None:
@@ -240,7 +258,7 @@ class ServedDevice:
         if jobs is None:
             self._ring.complete(cmd_id, command, deferred.run())
             return 1
-        jobs.put(Job(cmd_id, command, deferred, self.not_before))
+        jobs.put(Job(cmd_id, command, deferred, self.age.not_before))
         return 0
 
     def _answer_finished(self, jobs: Jobs) -> int:
@@ -287,39 +305,20 @@ class ServedDevice:
                 raise RunnerError("another program has reset its ring while commands were executed")
         self._ring.start_over()
 
-    # Age ------------------------------------------------------------------------------------------
-
     def _expired(self, job: Job) -> bool:
-        """Tell whether the kernel may have answered a command that was not started; any thread."""
-        age_s = time.monotonic() - job.not_before
-        return age_s > _OLD_S and 0 < self._time_out_s() <= age_s
+        return self.age.is_over(job.not_before, time.monotonic())
 
-    def _is_stale(self, now: float) -> bool:
-        """Tell whether what is in the ring may have waited longer than the kernel does.
+    def _too_late(self, now: float) -> Callable[[Command], Response]:
+        """Return what answers commands that may have waited for longer than the kernel does.
 
-        An initiator that was told of the time-out may have written elsewhere since: such a write
-        must not be done. BUSY is right both for it, where nobody listens any more, and for one
-        that is not too old after all, which is sent again.
+        BUSY is right both where nobody listens any more, and for one that is not too old after
+        all, which is sent again.
         """
-        stale = 0 < self._time_out_s() <= now - self.not_before
-        if stale:
-            self._report(
-                f"{self.device.configfs_path}: commands that had waited for up to"
-                f" {now - self.not_before:.0f} s were not executed"
-            )
-        return stale
-
-    def _move_mark(self, popped_bytes: int, now: float) -> None:
-        """Learn how old the next command may be, where the ring was not emptied.
-
-        What was in the ring at the mark's time is `_mark_bytes` from here; once that is popped, the
-        rest came later.
-        """
-        self._mark_bytes -= popped_bytes
-        if self._mark_bytes <= 0:
-            self.not_before = max(self.not_before, self._mark_time)
-            self._mark_time = now
-            self._mark_bytes = self._ring.filled_bytes(self._ring.cursor)
+        self._report(
+            f"{self.device.configfs_path}: commands that had waited for up to"
+            f" {now - self.age.not_before:.0f} s were not executed"
+        )
+        return _busy
 
     def _slow(self, cdb: bytes, took_s: float, inline: bool = True) -> None:
         self.statistics.note_slow(cdb, took_s)
@@ -359,6 +358,8 @@ class ServedDevice:
         problems: list[str] = []
         # The views of the map go first: a map with views cannot be closed, and an open map keeps
         # the uio file open (mmap duplicates the descriptor), which nobody else could open then.
+        if self._fast is not None:
+            self._fast.close()
         self._ring.close()
         try:
             self._unit.close()

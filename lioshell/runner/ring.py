@@ -61,73 +61,69 @@ class Ring:
     """
 
     __slots__ = (
-        "_bytes",
-        "_cursor",
-        "_data_offset",
-        "_fence",
         "_has_keep_buf",
         "_has_read_len",
         "_map",
-        "_map_size",
         "_quads",
-        "_ring_offset",
-        "_ring_size",
-        "_slots",
-        "_words",
         "aborted",
+        "cursor",
+        "data_offset",
+        "fence",
+        "map_size",
+        "memory",
         "out_of_order",
+        "ring_offset",
+        "ring_size",
+        "slots",
+        "words",
     )
 
     def __init__(self, region: mmap.mmap) -> None:
         mailbox = abi.read_mailbox(region)
         self._map = region
-        self._map_size = len(region)
-        self._ring_offset = mailbox.ring_offset
-        self._ring_size = mailbox.ring_size
-        self._data_offset = mailbox.data_offset
+        self.map_size = len(region)
+        self.ring_offset = mailbox.ring_offset
+        self.ring_size = mailbox.ring_size
+        self.data_offset = mailbox.data_offset
         self._has_read_len = bool(mailbox.flags & abi.CAP_READ_LEN)
         self._has_keep_buf = bool(mailbox.flags & abi.CAP_KEEP_BUF)
         self.out_of_order = bool(mailbox.flags & abi.CAP_OOOC)
         """Whether commands may be completed in another order than they came in."""
         self.aborted: list[int] = []
         """Ids that task management notices have named; see `take_aborted`."""
-        self._bytes = memoryview(region)
+        self.memory = memoryview(region)
         # Only mailbox and ring: a store through these views cannot reach the data area, and their
         # length is a multiple of 8 whatever the length of the region.
-        self._words = self._bytes[: mailbox.data_offset].cast("I")
-        self._quads = self._bytes[: mailbox.data_offset].cast("Q")
-        self._fence = None if _ORDERED_CPU else threading.Lock()
-        # Positions (bytes from the start of the ring) of the command entries that were parsed and
-        # whose place no response has taken yet; the first of them is where cmd_tail stands.
-        self._slots: deque[int] = deque()
-        self._cursor = self._words[abi.MAILBOX_TAIL_WORD]
-        if self._cursor >= self._ring_size or self._cursor % abi.ALIGNMENT:
-            position = self._cursor
+        self.words = self.memory[: mailbox.data_offset].cast("I")
+        self._quads = self.memory[: mailbox.data_offset].cast("Q")
+        self.fence = None if _ORDERED_CPU else threading.Lock()
+        self.slots: deque[int] = deque()
+        """Positions (bytes from the start of the ring) of the command entries that were parsed and
+        whose place no response has taken yet; the first of them is where cmd_tail stands."""
+        self.cursor = self.words[abi.MAILBOX_TAIL_WORD]
+        """Up to where commands were popped, in bytes from the start of the ring."""
+        if self.cursor >= self.ring_size or self.cursor % abi.ALIGNMENT:
+            position = self.cursor
             self.close()
             raise RunnerError(f"The ring is broken: its tail stands at {position}")
 
     @property
     def in_flight(self) -> int:
         """The number of commands that were popped and not completed."""
-        return len(self._slots)
+        return len(self.slots)
 
     @property
     def empty(self) -> bool:
         """Whether the kernel has queued nothing that was not popped."""
-        return self._words[abi.MAILBOX_HEAD_WORD] == self._cursor
-
-    @property
-    def cursor(self) -> int:
-        """Up to where commands were popped, in bytes from the start of the ring."""
-        return self._cursor
+        return self.words[abi.MAILBOX_HEAD_WORD] == self.cursor
 
     def filled_bytes(self, position: int) -> int:
         """Return how much of the ring lies from a position to the kernel's head."""
-        return (self._words[abi.MAILBOX_HEAD_WORD] - position) % self._ring_size
+        return (self.words[abi.MAILBOX_HEAD_WORD] - position) % self.ring_size
 
     def distance(self, start: int, end: int) -> int:
         """Return how many bytes lie from one position to another."""
-        return (end - start) % self._ring_size
+        return (end - start) % self.ring_size
 
     @property
     def was_reset(self) -> bool:
@@ -135,20 +131,20 @@ class Ring:
 
         cmd_tail is written by this side alone, but for that: it stands at 0 then.
         """
-        slots = self._slots
-        words = self._words
+        slots = self.slots
+        words = self.words
         tail = words[_TAIL]
-        if tail != (slots[0] if slots else self._cursor):
+        if tail != (slots[0] if slots else self.cursor):
             return True
         # The head never stands behind what was popped, but for a reset while the tail was at 0.
-        size = self._ring_size
-        return (words[_HEAD] - tail) % size < (self._cursor - tail) % size
+        size = self.ring_size
+        return (words[_HEAD] - tail) % size < (self.cursor - tail) % size
 
     def start_over(self) -> None:
         """Forget what was in flight, after a reset."""
-        self._slots.clear()
+        self.slots.clear()
         self.aborted.clear()
-        self._cursor = self._words[_TAIL]
+        self.cursor = self.words[_TAIL]
 
     def take_aborted(self) -> list[int]:
         """Return the ids that task management notices have named since the last call.
@@ -167,16 +163,16 @@ class Ring:
         kind is answered here with the UNKNOWN_OP flag. Raises RunnerError when the entry breaks
         the rules of the ABI.
         """
-        words = self._words
-        ring_size = self._ring_size
+        words = self.words
+        ring_size = self.ring_size
         while True:
-            position = self._cursor
+            position = self.cursor
             head = words[_HEAD]
             if head == position:
                 return None
-            if self._fence is not None:
-                self._order_memory()
-            start = self._ring_offset + position
+            if self.fence is not None:
+                self.order_memory()
+            start = self.ring_offset + position
             len_op = words[start >> 2]
             length = len_op & _LENGTH_MASK
             # An entry ends before the head, and never wraps.
@@ -197,11 +193,11 @@ class Ring:
             op = len_op & _OP_MASK
             if op == _OP_CMD:
                 popped = self._parse(start, length)
-                self._slots.append(position)
-                self._cursor = end
+                self.slots.append(position)
+                self.cursor = end
                 return popped
             if op not in (abi.OP_PAD, abi.OP_TMR):
-                if self._slots:
+                if self.slots:
                     # A response of another command cannot be written into an entry of unknown
                     # shape: it waits until the commands before it have been completed.
                     return None
@@ -210,21 +206,21 @@ class Ring:
                 words[header] = _header(cmd_id, abi.UFLAG_UNKNOWN_OP)
             elif op == abi.OP_TMR:
                 self._note_aborted(start, length)
-            self._cursor = end
-            if not self._slots:
+            self.cursor = end
+            if not self.slots:
                 self._move_tail(end)
 
     def _note_aborted(self, start: int, length: int) -> None:
         """Note the ids of a TMR entry; the kernel wants no answer (tcmu_tmr_notify)."""
         if length < abi.TMR_IDS:
             raise RunnerError(f"The ring is broken: a TMR entry of {length} bytes")
-        count = self._words[(start + abi.TMR_COUNT) >> 2]
+        count = self.words[(start + abi.TMR_COUNT) >> 2]
         if abi.TMR_IDS + 2 * count > length:
             raise RunnerError(
                 f"The ring is broken: {count} command ids in a TMR entry of {length} bytes"
             )
         first = start + abi.TMR_IDS
-        self.aborted += self._bytes[first : first + 2 * count].cast("H").tolist()
+        self.aborted += self.memory[first : first + 2 * count].cast("H").tolist()
 
     def _parse(self, start: int, length: int) -> tuple[int, Command]:
         """Copy id, CDB and iovs of the command entry at `start` (offset in the region), checked.
@@ -253,9 +249,9 @@ class Ring:
         if total == 0:
             return cmd_id, Command(cdb, [], 0)
         if total == 1 and count:
-            if offset < self._data_offset or offset + size > self._map_size:
+            if offset < self.data_offset or offset + size > self.map_size:
                 raise self._bad_buffer(offset, size)
-            return cmd_id, Command(cdb, [self._bytes[offset : offset + size]], size)
+            return cmd_id, Command(cdb, [self.memory[offset : offset + size]], size)
 
         first = (start + abi.ENTRY_IOV) >> 3
         iovs = self._quads[first : first + 2 * total].tolist()
@@ -263,11 +259,11 @@ class Ring:
         for index in range(0, 2 * total, 2):
             offset = iovs[index]
             size = iovs[index + 1]
-            if offset < self._data_offset or offset + size > self._map_size:
+            if offset < self.data_offset or offset + size > self.map_size:
                 raise self._bad_buffer(offset, size)
             if index < 2 * count:
                 size_bytes += size
-        view = self._bytes
+        view = self.memory
         data = [view[iovs[i] : iovs[i] + iovs[i + 1]] for i in range(0, 2 * count, 2)]
         if total > count:
             # No command of ours has data-in beside data-out. The kernel copies these buffers to
@@ -286,10 +282,10 @@ class Ring:
         that is no response) leaves the ring as it was, so that the command can be completed again.
         Raises IndexError when no command is in flight.
         """
-        slots = self._slots
+        slots = self.slots
         position = slots[0]
-        words = self._words
-        word = (self._ring_offset + position) >> 2
+        words = self.words
+        word = (self.ring_offset + position) >> 2
         flags = 0
         if response is GOOD:
             words[word + 2] = 0
@@ -304,10 +300,10 @@ class Ring:
         # whichever command it came with: that is how commands are completed out of order.
         words[word + 1] = _header(cmd_id, flags) if flags else cmd_id << _ID_SHIFT
         slots.popleft()
-        if self._fence is not None:
-            self._order_memory()
+        if self.fence is not None:
+            self.order_memory()
         # As in _move_tail, without the call: this is done for every command.
-        words[_TAIL] = slots[0] if slots else self._cursor
+        words[_TAIL] = slots[0] if slots else self.cursor
 
     def _write_response(
         self, word: int, command: Command, status: int, sense: bytes, read_len: int | None
@@ -337,9 +333,9 @@ class Ring:
         if status == _CHECK_CONDITION:
             start = word * 4 + abi.ENTRY_SENSE
             padded = sense[: abi.SENSE_SIZE].ljust(abi.SENSE_SIZE, b"\0") if sense else _NO_SENSE
-            self._bytes[start : start + abi.SENSE_SIZE] = padded
-        self._words[word + 2] = status << abi.STATUS_SHIFT
-        self._words[word + 3] = valid
+            self.memory[start : start + abi.SENSE_SIZE] = padded
+        self.words[word + 2] = status << abi.STATUS_SHIFT
+        self.words[word + 3] = valid
         return flags
 
     def _move_tail(self, position: int) -> None:
@@ -348,17 +344,17 @@ class Ring:
         The kernel may read cmd_tail at any time. A store through the cast view is one aligned
         store of 4 bytes; struct.pack_into would zero the place first, which the kernel can see.
         """
-        if self._fence is not None:
-            self._order_memory()
-        self._words[_TAIL] = position
+        if self.fence is not None:
+            self.order_memory()
+        self.words[_TAIL] = position
 
-    def _order_memory(self) -> None:
+    def order_memory(self) -> None:
         """Keep loads and stores before this call before those after it.
 
         What precedes a release stays before it and what follows an acquire stays behind it, so a
         release followed by an acquire is what separates the two sides.
         """
-        fence = self._fence
+        fence = self.fence
         if fence is not None:
             with fence:
                 pass
@@ -368,11 +364,11 @@ class Ring:
     def _bad_buffer(self, offset: int, size: int) -> RunnerError:
         return RunnerError(
             f"The ring is broken: a buffer of {size} bytes at {offset} lies outside the data area"
-            f" ({self._data_offset} to {self._map_size})"
+            f" ({self.data_offset} to {self.map_size})"
         )
 
     def close(self) -> None:
         """Release every view of the region, so that it can be unmapped."""
         self._quads.release()
-        self._words.release()
-        self._bytes.release()
+        self.words.release()
+        self.memory.release()

@@ -144,7 +144,7 @@ class Turns(ABC):
             device = self._devices.get(fd)
             if device is not None:
                 if fd not in backlog:
-                    device.not_before = seen_at
+                    device.age.not_before = seen_at
                 self._serve(fd, device, device.service)
             elif fd == self._wake_fd:
                 os.eventfd_read(fd)

@@ -98,6 +98,26 @@ def require_whole(moved: int | None, buffers: list[memoryview]) -> None:
         )
 
 
+class DirectFile:
+    """A file that READ and WRITE may be done on with preadv(2) and pwritev(2), as they are.
+
+    For a handler whose blocks are the bytes of a file: the disk then does the plain ones itself,
+    up to these limits, without a call of `try_read` or `try_write`. What is no success, or moves
+    less, is done once more by these or by `read` and `write`. The handler may change all of it at
+    any time in the loop's thread, but not which object it is. `read_flags` are RWF_* of preadv2(2).
+    """
+
+    __slots__ = ("fd", "read_flags", "read_limit_bytes", "write_limit_bytes")
+
+    def __init__(
+        self, fd: int, read_flags: int, read_limit_bytes: int, write_limit_bytes: int
+    ) -> None:
+        self.fd = fd
+        self.read_flags = read_flags
+        self.read_limit_bytes = read_limit_bytes
+        self.write_limit_bytes = write_limit_bytes
+
+
 class Handler(ABC):
     """An open storage of one device, and the class-level operations of its subtype.
 
@@ -122,6 +142,8 @@ class Handler(ABC):
     """Whether that is so after the storage was closed and opened; memory does not last."""
     blocking: ClassVar[bool] = True
     """Whether an operation may wait for anything but memory; if so it runs on a worker."""
+    direct_file: DirectFile | None = None
+    """What `try_read` and `try_write` come to, where that is a system call on a file."""
     max_in_flight: ClassVar[int] = 16
     """How many operations of one device may be on workers at once."""
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from lioshell.runner.handlers import backing_file
 from lioshell.runner.handlers.base import (
+    DirectFile,
     Extent,
     Handler,
     Option,
@@ -36,6 +37,8 @@ _PREFETCH_LIMIT_BYTES = 16 << 20
 _INLINE_BYTES = 128 * 1024
 """Copying more takes longer than handing the command to a worker, where several run at once."""
 _INLINE_BUFFERS = 64
+_NONE = -1
+"""Less than any transfer moves."""
 
 
 def _small_sum(buffers: list[memoryview]) -> int:
@@ -80,10 +83,13 @@ class FileHandler(Handler):
         self._write_cache = write_cache
         # Until when writes are the workers', time.monotonic(); 0.0: they are not.
         self._busy_until = 0.0
-        # How many bytes are moved in the loop's thread; -1: none.
-        self._read_at_once = _INLINE_BYTES
-        self._write_at_once = _INLINE_BYTES if write_cache else -1
-        self._read_flags = os.RWF_NOWAIT
+        # How many bytes are moved in the loop's thread.
+        self._direct = DirectFile(
+            fd, os.RWF_NOWAIT, _INLINE_BYTES, _INLINE_BYTES if write_cache else _NONE
+        )
+        kind = type(self)
+        if kind.try_read is FileHandler.try_read and kind.try_write is FileHandler.try_write:
+            self.direct_file = self._direct
         self._can_copy = True
         self._can_discard = not read_only and self._probe_discard()
         physical = os.fstatvfs(fd).f_bsize
@@ -199,30 +205,30 @@ class FileHandler(Handler):
     def try_read(self, buffers: list[memoryview], offset_bytes: int) -> bool:
         """Read what the page cache holds; False: it holds not all of it. Raises OSError."""
         size = len(buffers[0]) if len(buffers) == 1 else _small_sum(buffers)
-        if size > self._read_at_once:
+        if size > self._direct.read_limit_bytes:
             return False
         try:
-            return os.preadv(self._fd, buffers, offset_bytes, self._read_flags) == size
+            return os.preadv(self._fd, buffers, offset_bytes, self._direct.read_flags) == size
         except BlockingIOError:
             return False
         except OSError as error:
-            if error.errno == errno.EOPNOTSUPP and self._read_flags:
+            if error.errno == errno.EOPNOTSUPP and self._direct.read_flags:
                 # tmpfs has no such flag, and never waits; of another file system without it
                 # (a network's) nobody knows, so its reads are the workers'.
-                self._read_flags = 0
+                self._direct.read_flags = 0
                 if not backing_file.lies_in_memory(self._fd):
-                    self._read_at_once = -1
+                    self._direct.read_limit_bytes = _NONE
                 return False
             raise TransferError(error, 0) from error
 
     def try_write(self, buffers: list[memoryview], offset_bytes: int) -> bool:
         """Write into the page cache, which waits only where it is full. Raises OSError."""
         size = len(buffers[0]) if len(buffers) == 1 else _small_sum(buffers)
-        if size > self._write_at_once:
+        if size > self._direct.write_limit_bytes:
             if not self._busy_until or time.monotonic() < self._busy_until:
                 return False
             self._busy_until = 0.0
-            self._write_at_once = _INLINE_BYTES
+            self._direct.write_limit_bytes = _INLINE_BYTES
             return self.try_write(buffers, offset_bytes)
         try:
             return os.pwritev(self._fd, buffers, offset_bytes) == size
@@ -233,7 +239,7 @@ class FileHandler(Handler):
         """Leave writes to the workers for a while: the page cache is full, or its disk is slow."""
         if self._write_cache:
             self._busy_until = time.monotonic() + min(10.0, 1.0 + 10 * seconds)
-            self._write_at_once = -1
+            self._direct.write_limit_bytes = _NONE
 
     def _write_durably(self, buffers: list[memoryview], offset_bytes: int) -> None:
         with self._syncs.sync(covers_others=False) as unwritten:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lioshell.runner.scsi import mode, vpd
 from lioshell.runner.scsi.attention import CAPACITY_CHANGED
+from lioshell.runner.scsi.fast_path import FastPath
 from lioshell.runner.scsi.opcodes import operations_of
 from lioshell.runner.scsi.unit import Unit
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lioshell.runner.handlers.base import Handler
+    from lioshell.runner.ring import Ring
     from lioshell.runner.scsi.unit import Geometry, Identity
 
 
@@ -41,6 +43,10 @@ class Disk(Unit):
     ) -> None:
         super().__init__(identity, geometry, handler, (), read_only)
         self.set_operations(operations_of(self.provisioned))
+
+    def fast_path(self, ring: Ring, slow: Callable[[bytes, float], None]) -> FastPath:
+        """Return what executes the plain READs and WRITEs of a ring."""
+        return FastPath(self, ring, slow)
 
     def set_size(self, size_bytes: int) -> None:
         """Have another size from the next command on, and tell initiators that it changed.

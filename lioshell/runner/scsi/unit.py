@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from lioshell.errors import RunnerError
+from lioshell.runner import tuning
 from lioshell.runner.handlers.base import require_whole
 from lioshell.runner.handlers.completion import CompletionHandler
 from lioshell.runner.scsi.attention import with_attention
@@ -120,11 +121,13 @@ class Unit:
         "_identify",
         "_identity",
         "_protected",
+        "attention",
         "block_size_bytes",
         "blocks",
         "careful_writes",
         "copies",
         "device_type",
+        "direct_file",
         "engine",
         "geometry",
         "handler",
@@ -158,6 +161,7 @@ class Unit:
         self.port_groups: Callable[[], tuple[PortGroup, ...]] = tuple
         self.holds = Holds()
         self.copies: dict[int, CopyState] = {}
+        self.attention = False
         self.set_storage(geometry, handler, read_only)
         self.set_operations(operations)
 
@@ -174,8 +178,10 @@ class Unit:
         # Bound once: they are called for every READ and WRITE.
         self.waited = handler.waited
         self.max_in_flight = handler.max_in_flight
-        self.try_read = handler.try_read
-        self.try_write = handler.try_write
+        inline = tuning.has(tuning.INLINE)
+        self.try_read = handler.try_read if inline else _not_now
+        self.try_write = handler.try_write if inline else _not_now
+        self.direct_file = handler.direct_file if inline else None
         self.engine = handler if isinstance(handler, CompletionHandler) else None
 
     def set_operations(self, operations: tuple[Operation, ...]) -> None:
@@ -199,8 +205,10 @@ class Unit:
     def report_attention(self, response: Response) -> None:
         """Answer the next command that is for it with a unit attention, then go on as before."""
         self._dispatch = with_attention(self._commands, response, self._reported)
+        self.attention = True
 
     def _reported(self) -> None:
+        self.attention = False
         self._dispatch = self._commands
 
     def close(self) -> None:
@@ -239,3 +247,7 @@ class Unit:
     def forget_identity(self) -> None:
         """Ask for the identity again at the next command that tells it."""
         self._identity = None
+
+
+def _not_now(_buffers: list[memoryview], _offset_bytes: int) -> bool:
+    return False

@@ -254,11 +254,11 @@ def test_a_command_older_than_the_kernels_patience_is_not_started(loop) -> None:
 def test_commands_that_waited_in_the_ring_too_long_are_sent_again() -> None:
     bench = Bench("uio0", time_out_s=30)
     bench.send()
-    bench.device.not_before -= 31
+    bench.device.age.not_before -= 31
     assert bench.device.service() is False
     assert bench.answers()[0].status == BUSY
     assert "waited for up to 31 s" in bench.reports[0]
-    bench.device.not_before = time.monotonic() - 29
+    bench.device.age.not_before = time.monotonic() - 29
     bench.send()
     bench.device.service()
     assert bench.answers()[0].status == 0

@@ -130,7 +130,7 @@ def test_6_1_06_a_write_that_the_kernel_gave_up_is_not_done_later(path):
     device = ServedDevice(harness.device, harness, unit, lambda _: None, lambda: 30.0)
     late = harness.producer.queue(rw16(0x8A, 0, 1), b"old" + bytes(509))
     harness.producer.expire(late)
-    device.not_before -= 31
+    device.age.not_before -= 31
     device.service()
     assert harness.producer.collect()[0].expired
     with open(path, "rb") as file:
@@ -223,7 +223,8 @@ def test_6_2_13_no_memory_for_a_moment_loses_no_command(path, monkeypatch):
             return real(*arguments)
 
         monkeypatch.setattr(ring, "Command", command)
-        disk.write(0, b"m" * BLOCK)
+        # With FUA, so that it is not executed without a Command.
+        disk.write(0, b"m" * BLOCK, fua=True)
         assert left == [0]
         assert disk.read(0, 1) == b"m" * BLOCK
 

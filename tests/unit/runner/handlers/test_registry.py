@@ -69,6 +69,7 @@ def test_serves() -> None:
     assert not registry.serves("")
 
 
+@pytest.mark.usefixtures("all_parts")
 def test_make_unit(tmp_path) -> None:
     path = tmp_path / "vol0.img"
     path.write_bytes(bytes(8192))

@@ -92,6 +92,7 @@ def test_a_command_that_raises_lets_go() -> None:
     assert holds.active == []
 
 
+@pytest.mark.usefixtures("all_parts")
 def test_a_write_goes_on_where_nothing_excludes_it(bench) -> None:
     view = memoryview(bytearray(b"\x11" * 512))
     disk = bench.disk
@@ -104,6 +105,7 @@ def test_a_write_goes_on_where_nothing_excludes_it(bench) -> None:
         hold.drop()
 
 
+@pytest.mark.usefixtures("all_parts")
 def test_a_write_is_deferred_while_its_blocks_are_held(bench) -> None:
     view = memoryview(bytearray(b"\x11" * 512))
     cdb = bytes((0x2A, 0, 0, 0, 0, 3, 0, 0, 1, 0))

@@ -48,6 +48,7 @@ def test_6_1_03_fua_reaches_the_storage_and_dpo_is_no_error(bench, code) -> None
 # 6.1.4, a failed sync stays failed, is the handler's: handlers/test_file.py.
 
 
+@pytest.mark.usefixtures("all_parts")
 def test_6_1_05_no_write_comes_between_comparison_and_write(bench) -> None:
     handler = bench.handler
     reading, go_on = threading.Event(), threading.Event()

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fast path: plain READs and WRITEs of a file, from the ring's entry straight to a system call.
+
+Most of what a disk is asked for is READ or WRITE (10) or (16) without a flag, in one buffer, of
+blocks that the page cache holds. Such commands are taken out of the ring many at a time, and are
+either executed and GOOD, or left in the ring as they were: whatever is unusual about one, or fails,
+is the general path's (ring.py, block.py), which knows what to answer.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from struct import Struct
+from typing import TYPE_CHECKING, Final
+
+from lioshell.runner import abi
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lioshell.runner.ring import Ring
+    from lioshell.runner.scsi.unit import Unit
+
+# An entry with one buffer and a CDB of up to 16 bytes, twice (struct tcmu_cmd_entry): len_op, from
+# kflags to what follows iov_dif_cnt, cdb_off, the iov; and the CDB.
+_ENTRY: Final = Struct("=I2x18sQ16x16s64x")
+_CDB: Final = Struct(f">{abi.ENTRY_SIZE}xHIIIH")
+_SIZE: Final = _ENTRY.size
+_LEN_OP: Final = _SIZE | abi.OP_CMD
+# No flags, one iov, none for data-in beside data-out or for protection information.
+_ONE_BUFFER: Final = Struct("=BBIIIxxxx").pack(0, 0, 1, 0, 0)
+_IOV: Final = Struct("=QQ")
+_WORDS: Final = _SIZE // 4
+_HEAD: Final = abi.MAILBOX_HEAD_WORD
+_TAIL: Final = abi.MAILBOX_TAIL_WORD
+
+# Operation code and flags: no protection information, FUA or DPO. One bit makes a READ a WRITE.
+_READ_10: Final = 0x2800
+_READ_16: Final = 0x8800
+_WRITES: Final = 0x0200
+_KIND: Final = 0xFFFF ^ _WRITES
+_COUNT_LIMIT_10: Final = 0x10000
+
+_NO_BUFFER: Final[tuple[list[memoryview], int, int]] = ([], -1, -1)
+"""No transfer has this size, and no CDB this end."""
+
+_MOST_BUFFERS: Final = 4096
+"""So many buffers are remembered; the kernel takes the free pages with the lowest numbers first."""
+
+
+class FastPath:
+    """The fast path of one device, used by the thread that serves it.
+
+    `slow(cdb, seconds)` is told of a command that took longer than it should in this thread.
+    """
+
+    __slots__ = ("_at", "_block_size_bytes", "_buffers", "_ring", "_slow", "_unit", "executed")
+
+    def __init__(self, unit: Unit, ring: Ring, slow: Callable[[bytes, float], None]) -> None:
+        self._unit = unit
+        self._ring = ring
+        self._slow = slow
+        self._block_size_bytes = unit.block_size_bytes
+        # What an iov means, by its 16 bytes: the buffer for preadv(2), its size, and the end of the
+        # CDB (10) that transfers just so much: GROUP NUMBER, TRANSFER LENGTH, CONTROL.
+        self._buffers: dict[bytes, tuple[list[memoryview], int, int]] = {}
+        self._at = 0
+        self.executed = 0
+        """How many commands the last `run` has answered, also when it raised."""
+
+    def run(self, budget: int, now: float, enough: float, slow_s: float) -> int:
+        """Execute up to `budget` commands at the head of the ring, and return how many.
+
+        Stops at the first that is not plain, and once time.monotonic(), which is `now`, has passed
+        `enough`. What is raised leaves its command in the ring.
+        """
+        self.executed = 0
+        unit = self._unit
+        ring = self._ring
+        first = ring.cursor
+        head = ring.words[_HEAD]
+        file = unit.direct_file
+        if (
+            head == first
+            or file is None
+            or ring.slots
+            or unit.attention
+            or unit.block_size_bytes != self._block_size_bytes
+        ):
+            return 0
+        # Entries are not split: those before the end of the ring first. A head that lies beyond it
+        # is the general path's to refuse.
+        ring_size = ring.ring_size
+        count = ((head if first < head <= ring_size else ring_size) - first) // _SIZE
+        if count > budget:
+            count = budget
+        if count <= 0:
+            return 0
+        if ring.fence is not None:
+            ring.order_memory()
+        block_size = self._block_size_bytes
+        size_bytes = unit.blocks * block_size
+        limit = unit.transfer_limit_blocks * block_size
+        read_limit = min(limit, file.read_limit_bytes)
+        write_limit = min(limit, file.write_limit_bytes)
+        if unit.careful_writes or unit.holds.active:
+            write_limit = 0
+        fd = file.fd
+        flags = file.read_flags
+        words = ring.words
+        buffers = self._buffers
+        preadv = os.preadv
+        clock = time.monotonic
+        start = ring.ring_offset + first
+        stop = start + count * _SIZE
+        entries = ring.memory[start:stop]
+        # Words of the ring that a status is written to: of the first command, of the next one.
+        begin = done = (start + abi.ENTRY_STATUS) // 4
+        last = now
+        try:
+            for cdb_at, (len_op, fixed, cdb_offset, iov), (what, a, b, c, d) in zip(
+                range(start + abi.ENTRY_SIZE, stop, _SIZE),
+                _ENTRY.iter_unpack(entries),
+                _CDB.iter_unpack(entries),
+                strict=False,
+            ):
+                if len_op != _LEN_OP or fixed != _ONE_BUFFER or cdb_offset != cdb_at:
+                    break
+                buffer, size, end_10 = buffers.get(iov) or self._remember(iov)
+                if b == end_10 and (what & _KIND == _READ_10):
+                    offset = a * block_size
+                elif c * block_size == size and not d and (what & _KIND == _READ_16):
+                    offset = (a << 32 | b) * block_size
+                else:
+                    break
+                if offset + size > size_bytes:
+                    break
+                self._at = cdb_at
+                if what & _WRITES:
+                    if size > write_limit or os.pwritev(fd, buffer, offset) != size:
+                        break
+                elif size > read_limit or preadv(fd, buffer, offset, flags) != size:
+                    break
+                last, now = now, clock()
+                after = done + _WORDS
+                # GOOD. From the store on nothing can be raised, no interrupt comes and no memory
+                # is asked for, until it is noted that this command is answered: its entry is no
+                # request any more. The header stays as it is: the entry is the command's own.
+                words[done] = 0
+                done = after
+                if now > enough:
+                    break
+        except OSError:
+            # The general path does it once more and says what is wrong, or waits for the disk.
+            pass
+        finally:
+            if ring.fence is not None:
+                ring.order_memory()
+            executed = (done - begin) // _WORDS
+            position = first + executed * _SIZE
+            if position == ring_size:
+                position = 0
+            words[_TAIL] = position
+            ring.cursor = position
+            self.executed = executed
+            self._at = 0
+            # Frames of an exception would keep slices of the map, which then cannot be closed.
+            entries.release()
+            buffer = []
+        if now - last > slow_s:
+            # The last one that was answered.
+            self._slow(self._cdb(start + (executed - 1) * _SIZE + abi.ENTRY_SIZE), now - last)
+        return executed
+
+    def _remember(self, iov: bytes) -> tuple[list[memoryview], int, int]:
+        """Return the buffer that an iov names, checked; `_NO_BUFFER` if it is none."""
+        ring = self._ring
+        offset, size = _IOV.unpack(iov)
+        if offset < ring.data_offset or offset + size > ring.map_size:
+            return _NO_BUFFER
+        blocks = size // self._block_size_bytes
+        if not blocks or blocks * self._block_size_bytes != size:
+            return _NO_BUFFER
+        if len(self._buffers) >= _MOST_BUFFERS:
+            self._buffers.clear()
+        end_10 = blocks << 8 if blocks < _COUNT_LIMIT_10 else -1
+        found = self._buffers[iov] = ([ring.memory[offset : offset + size]], size, end_10)
+        return found
+
+    def current(self) -> bytes | None:
+        """Return the CDB that is executed now, None where there is none; from any thread."""
+        at = self._at
+        if not at:
+            return None
+        try:
+            return self._cdb(at)
+        except ValueError:
+            return None  # The device was closed meanwhile.
+
+    def _cdb(self, at: int) -> bytes:
+        cdb = bytes(self._ring.memory[at : at + 16])
+        return cdb if cdb[0] & 0x80 else cdb[:10]
+
+    def close(self) -> None:
+        """Let go of every buffer, so that the region can be unmapped."""
+        self._buffers.clear()
