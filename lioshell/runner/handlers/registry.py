@@ -26,6 +26,7 @@ _HANDLERS: Final = {
     "fault": ("fault", "FaultHandler"),
     "file": ("file", "FileHandler"),
     "null": ("null", "NullHandler"),
+    "overlay": ("overlay", "OverlayHandler"),
     "ram": ("ram", "RamHandler"),
 }
 

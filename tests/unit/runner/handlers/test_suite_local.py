@@ -41,3 +41,21 @@ class TestFault(HandlerSuite):
     @pytest.fixture
     def case(self, paths):
         return Case("fault", lambda: f"file/{paths()};delay_ms=1;every=7", examples=3)
+
+
+class TestOverlay(HandlerSuite):
+    """On an empty base, so that what is new reads as zeros."""
+
+    @pytest.fixture
+    def case(self, paths, tmp_path):
+        base = tmp_path / "base"
+        base.write_bytes(bytes(100_000))
+        return Case("overlay", lambda: f"{paths()};base={base}", examples=15, steps=60)
+
+
+class TestOverlayOfSmallClusters(HandlerSuite):
+    @pytest.fixture
+    def case(self, paths, tmp_path):
+        base = tmp_path / "base"
+        base.write_bytes(bytes(5 << 20))
+        return Case("overlay", lambda: f"{paths()};base={base};cluster=4k", examples=5)
