@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from lioshell.errors import ConflictError, KernelError
 from lioshell.lio.backstores import list_storage_objects, plugin_of, storage_objects_in
 from lioshell.lio.object_index import NO_BACKING, Backing, backing_at
+from lioshell.lio.user_backing import user_backing_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from lioshell.lio.backstores import StorageObject
     from lioshell.lio.root import Lio
 
-_FILE_SUBTYPE = "file"
 _ON_FILES = ("fileio", "block")
 
 
@@ -67,9 +67,7 @@ def backing_path(storage_object: StorageObject) -> str:
     """Return the file or device behind an object, "" where it has none on this machine."""
     if storage_object.plugin in _ON_FILES:
         return storage_object.device
-    if storage_object.plugin == "user" and storage_object.subtype == _FILE_SUBTYPE:
-        return storage_object.config
-    return ""
+    return user_backing_path(storage_object.dev_config) if storage_object.plugin == "user" else ""
 
 
 def refuse_second_use(lio: Lio, path: str) -> None:

@@ -20,6 +20,7 @@ from lioshell.lio.backing_use import learn, refuse_second_use, remember
 from lioshell.lio.backstores import StorageObject, known_storage_object
 from lioshell.lio.control_option import check_user_option, check_value
 from lioshell.lio.survey import HbaNumbers
+from lioshell.lio.user_backing import user_backing_path
 from lioshell.model.names import check_object_name
 from lioshell.model.sizes import check_block_multiple
 
@@ -211,8 +212,9 @@ def create_user(
     check_block_multiple(size_bytes, block_size_bytes)
     with lio.transaction() as steps:
         _begin(lio, "user", name)
-        if dev_config.startswith("file/"):
-            refuse_second_use(lio, dev_config.removeprefix("file/"))
+        path = user_backing_path(dev_config)
+        if path:
+            refuse_second_use(lio, path)
         if prepare is not None and not lio.dry_run:
             steps.on_failure("remove the backing storage", prepare(block_size_bytes))
         storage_object = _make(lio, steps, "user", name)
