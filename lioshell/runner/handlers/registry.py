@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _HANDLERS: Final = {
     "fault": ("fault", "FaultHandler"),
     "file": ("file", "FileHandler"),
+    "nbd": ("nbd", "NbdHandler"),
     "null": ("null", "NullHandler"),
     "overlay": ("overlay", "OverlayHandler"),
     "ram": ("ram", "RamHandler"),

@@ -7,6 +7,7 @@ import errno
 from typing import TYPE_CHECKING, Final
 
 from lioshell.runner.scsi.sense import (
+    ABORTED_COMMAND,
     BUSY,
     DATA_PROTECT,
     HARDWARE_ERROR,
@@ -24,13 +25,25 @@ _WRITE_PROTECTED: Final = (DATA_PROTECT, 0x27, 0x00)
 _SPACE_ALLOCATION_FAILED: Final = (DATA_PROTECT, 0x27, 0x07)
 _LBA_OUT_OF_RANGE: Final = (ILLEGAL_REQUEST, 0x21, 0x00)
 _INTERNAL_TARGET_FAILURE: Final = (HARDWARE_ERROR, 0x44, 0x00)
+# The storage of a handler is on a machine that cannot be reached (SPC-6 4.4.8): nothing is wrong
+# with the medium, and who tries again may succeed.
+_COMMUNICATION_FAILURE: Final = (ABORTED_COMMAND, 0x08, 0x00)
+_COMMUNICATION_TIME_OUT: Final = (ABORTED_COMMAND, 0x08, 0x01)
 
 # Linux reports a bad sector as ENODATA or EILSEQ, and damaged file system blocks as EUCLEAN or
 # EBADMSG (block/blk-core.c, fs/*).
 _MEDIUM_ERRNOS = (errno.EIO, errno.ENODATA, errno.EILSEQ, errno.EUCLEAN, errno.EBADMSG)
 
-_READ: Final = dict.fromkeys(_MEDIUM_ERRNOS, _UNRECOVERED_READ_ERROR)
+_UNREACHABLE: Final = {
+    errno.ETIMEDOUT: _COMMUNICATION_TIME_OUT,
+    **dict.fromkeys(
+        (errno.ENOTCONN, errno.ECONNRESET, errno.EPIPE, errno.ESHUTDOWN, errno.EHOSTUNREACH),
+        _COMMUNICATION_FAILURE,
+    ),
+}
+_READ: Final = {**dict.fromkeys(_MEDIUM_ERRNOS, _UNRECOVERED_READ_ERROR), **_UNREACHABLE}
 _WRITE: Final = {
+    **_UNREACHABLE,
     **dict.fromkeys(_MEDIUM_ERRNOS, _WRITE_ERROR),
     errno.ENOSPC: _SPACE_ALLOCATION_FAILED,
     errno.EDQUOT: _SPACE_ALLOCATION_FAILED,

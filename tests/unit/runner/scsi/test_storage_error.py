@@ -24,6 +24,7 @@ def oserror(number: int) -> OSError:
         (errno.EILSEQ, (3, 0x11, 0)),
         (errno.EBADF, (4, 0x44, 0)),
         (errno.EINVAL, (4, 0x44, 0)),
+        (errno.ETIMEDOUT, (0xB, 0x08, 1)),
     ],
 )
 def test_read(number, codes, sense) -> None:
@@ -42,6 +43,9 @@ def test_read(number, codes, sense) -> None:
         (errno.EPERM, (7, 0x27, 0)),
         (errno.EFBIG, (5, 0x21, 0)),
         (errno.ENXIO, (4, 0x44, 0)),
+        (errno.ETIMEDOUT, (0xB, 0x08, 1)),
+        (errno.ENOTCONN, (0xB, 0x08, 0)),
+        (errno.ECONNRESET, (0xB, 0x08, 0)),
     ],
 )
 def test_write(number, codes, sense) -> None:
@@ -57,6 +61,7 @@ def test_a_shortage_that_passes_is_busy(number) -> None:
 def test_flush_is_a_write_error_and_never_busy(sense) -> None:
     assert flush_failed(oserror(errno.EIO)) == (2, sense(3, 0x0C, 0), None)
     assert flush_failed(oserror(errno.EBADF)) == (2, sense(3, 0x0C, 0), None)
+    assert flush_failed(oserror(errno.ETIMEDOUT)) == (2, sense(0xB, 0x08, 1), None)
     assert flush_failed(oserror(errno.ENOMEM)) == (2, sense(3, 0x0C, 0), None)
     assert flush_failed(oserror(errno.ENOSPC)) == (2, sense(7, 0x27, 7), None)
 

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes that the server has answered and no flush has covered yet.
+
+A server that dies loses what it had not put on stable storage, and the client behind it is told
+nothing: its initiators hold those writes for done. So they are kept here, and written again to the
+server that takes over. `Client` begins a flush of its own before there are too many.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lioshell.runner.nbd.request import Request
+
+LIMIT_BYTES: Final = 32 << 20
+LIMIT_WRITES: Final = 1 << 15
+_BATCH_WRITES: Final = 64
+_PAGE_BITS: Final = 12
+
+
+class Unflushed:
+    """The writes in the order of their answers; the caller sees to it that one thread is here."""
+
+    def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
+        self._limit_bytes = limit_bytes
+        self._writes: deque[tuple[int, Request]] = deque()
+        self.size_bytes = 0
+        self.last = 0
+        """The number of the newest write; a flush that is sent now covers all up to it."""
+
+    def __len__(self) -> int:
+        return len(self._writes)
+
+    @property
+    def full(self) -> bool:
+        """Whether no more may be kept until a flush has succeeded."""
+        return self.size_bytes >= self._limit_bytes or len(self._writes) >= LIMIT_WRITES
+
+    @property
+    def wants_flush(self) -> bool:
+        """Whether a flush should be begun, so that writes need not wait for it later."""
+        return self.size_bytes * 2 >= self._limit_bytes or len(self._writes) * 2 >= LIMIT_WRITES
+
+    def add(self, request: Request) -> None:
+        """Keep a write that was answered."""
+        self.last += 1
+        self._writes.append((self.last, request))
+        self.size_bytes += len(request.payload)
+
+    def forget(self, mark: int) -> None:
+        """Drop what a flush has covered: the writes up to number `mark`."""
+        writes = self._writes
+        while writes and writes[0][0] <= mark:
+            self.size_bytes -= len(writes.popleft()[1].payload)
+
+    def batches(self) -> Iterator[list[Request]]:
+        """Return the writes in order, in batches whose members do not overlap.
+
+        The members of a batch may be written in any order, the batches only one after the other.
+        """
+        batch: list[Request] = []
+        pages: set[int] = set()
+        for _, request in self._writes:
+            end = request.offset_bytes + request.size_bytes
+            touched = range(request.offset_bytes >> _PAGE_BITS, ((end - 1) >> _PAGE_BITS) + 1)
+            # A range of zeroes may be huge: it is a batch of its own.
+            alone = len(touched) > 1 << 14
+            if batch and (alone or len(batch) >= _BATCH_WRITES or not pages.isdisjoint(touched)):
+                yield batch
+                batch, pages = [], set()
+            batch.append(request)
+            if alone:
+                yield batch
+                batch = []
+            else:
+                pages.update(touched)
+        if batch:
+            yield batch
