@@ -82,7 +82,7 @@ def test_a_hang_ends_with_a_time_out():
         answer = opened.execute(rw16(0x88, 0, 1), b"", 512)
         assert time.monotonic() - begin >= 1
         assert answer.status == 2
-        assert sense_of(answer)[0] == 4
+        assert sense_of(answer) == (0xB, 0x08, 0x01)
         assert opened.read(1, 1) == bytes(512)
 
 
