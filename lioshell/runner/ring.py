@@ -41,6 +41,10 @@ _OP_CMD = abi.OP_CMD
 _ENTRY_SIZE = abi.ENTRY_SIZE
 _IOVS_IN_BASE = (abi.ENTRY_SIZE - abi.ENTRY_IOV) // abi.IOV_SIZE
 _ID_SHIFT = abi.CMD_ID_SHIFT
+
+# A uflag of an entry at position 0 that nobody reads but `was_reset`: the kernel looks at uflags of
+# answered entries only, and writes 0 to those of a new one (target_core_user.c, queue_cmd_ring).
+_POPPED = 0x80 << abi.UFLAGS_SHIFT
 # An entry from its second word on: id and flags, the three iov counts, cdb_off, the first iov.
 _ENTRY = struct.Struct("=IIIIxxxxQxxxxxxxxxxxxxxxxQQ")
 
@@ -136,6 +140,9 @@ class Ring:
         tail = words[_TAIL]
         if tail != (slots[0] if slots else self.cursor):
             return True
+        if not tail and slots and not words[(self.ring_offset >> 2) + 1] & _POPPED:
+            # Another command stands where the oldest one stood that was popped.
+            return True
         # The head never stands behind what was popped, but for a reset while the tail was at 0.
         size = self.ring_size
         return (words[_HEAD] - tail) % size < (self.cursor - tail) % size
@@ -193,6 +200,8 @@ class Ring:
             op = len_op & _OP_MASK
             if op == _OP_CMD:
                 popped = self._parse(start, length)
+                if not position:
+                    words[(start >> 2) + 1] |= _POPPED
                 self.slots.append(position)
                 self.cursor = end
                 return popped

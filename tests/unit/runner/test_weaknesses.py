@@ -139,8 +139,14 @@ def test_6_1_06_a_write_that_the_kernel_gave_up_is_not_done_later(path):
     harness.discard()
 
 
-def test_6_1_07_no_ring_is_reset_while_a_command_is_in_a_handler():
-    """The ring is emptied by somebody else: what is in the handler would move in its memory."""
+@pytest.mark.parametrize(
+    ("before", "after"), [((0, 1), 1), ((1,), 0), ((1,), 1), ((1,), 3), ((1, 0), 4)]
+)
+def test_6_1_07_no_ring_is_reset_while_a_command_is_in_a_handler(before, after):
+    """The ring is emptied by somebody else: what is in the handler would move in its memory.
+
+    It is noticed wherever the command in the handler (1) stands, and however many come after.
+    """
     gate = threading.Event()
 
     class Slow:
@@ -159,11 +165,12 @@ def test_6_1_07_no_ring_is_reset_while_a_command_is_in_a_handler():
     loop = Loop(on_detached=lambda device, error: errors.append(str(error)))
     device = ServedDevice(harness.device, harness, Slow(), lambda _: None)
     loop.add(device)
-    for code in (0, 1):
+    for code in before:
         harness.producer.queue(bytes((code,)) + bytes(5))
         device.service()
     harness.producer.reset(1)
-    harness.producer.queue(bytes(6))
+    for _ in range(after):
+        harness.producer.queue(bytes(6))
     loop._serve(device.fileno(), device, device.service)
     assert "reset its ring while commands were executed" in errors[0]
     assert not device.closed
