@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lioshell.config import backups, saved_file, unrestored
+from lioshell.config.attached import without_attached
 from lioshell.config.document import (
     IDENTITY,
     MAPS,
@@ -97,9 +98,9 @@ def save(
     """
     pending = unrestored.read(lio.kernel.run_dir)
     before: Document | None = None
-    twice: list[str] = []
+    left_out: list[str] = []
     try:
-        before, twice = saved_file.read_and_count(path, warn=warn)
+        before, left_out = saved_file.read_and_count(path, warn=warn)
     except NotFoundError:
         # The first save.
         pass
@@ -110,7 +111,7 @@ def save(
     document = with_pending(dump(lio), pending)
     if before is not None:
         document = kept(with_undescribed(lio, document, before), before)
-        if not twice and in_order(document) == in_order(empty() | before):
+        if not left_out and in_order(document) == in_order(empty() | before):
             saved_file.close_to_others(path)
             return Saved(False, document, () if pending is None else pending.objects)
         if max_backups is not None:
@@ -120,10 +121,14 @@ def save(
 
 
 def dump(lio: Lio) -> Document:
-    """Return the running configuration as a document, in a stable order."""
+    """Return the running configuration as a document, in a stable order.
+
+    The disks that programs have attached are no part of it.
+    """
     storage_objects = dump_storage_objects(lio)
     modules, targets = dump_fabrics(lio)
-    return {"storage_objects": storage_objects, "fabric_modules": modules, "targets": targets}
+    document = {"storage_objects": storage_objects, "fabric_modules": modules, "targets": targets}
+    return without_attached(document)[0]
 
 
 def with_pending(document: Document, pending: Pending | None) -> Document:

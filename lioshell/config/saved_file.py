@@ -14,6 +14,7 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 from lioshell.config.additions import apart, together
+from lioshell.config.attached import without_attached
 from lioshell.config.document import (
     Document,
     check,
@@ -39,6 +40,8 @@ def is_yaml(path: str) -> bool:
 def read(path: str, *, warn: Callable[[str], None] | None = None) -> Document:
     """Return a saved configuration; objects that stand twice in it are taken as one.
 
+    Disks that programs attach are left out: targetcli saves them.
+
     `warn` is told what an administrator should know: secrets that others can read, another owner.
     Raises NotFoundError, HostError (rights) or DocumentError (no such format, with the line).
     """
@@ -48,7 +51,8 @@ def read(path: str, *, warn: Callable[[str], None] | None = None) -> Document:
 def read_and_count(
     path: str, *, warn: Callable[[str], None] | None = None
 ) -> tuple[Document, list[str]]:
-    """Return a saved configuration, and the paths of the objects that stand twice in the file."""
+    """Return a saved configuration, and the paths of what the file has too much: what stands twice
+    in it, and the disks of programs."""
     data = _bytes(path)
     try:
         text = data.decode()
@@ -63,11 +67,14 @@ def read_and_count(
     else:
         document = together(check(_parse_json(text, path), path))
     document, twice = without_duplicates(document)
+    document, attached = without_attached(document)
     if warn is not None:
         if twice:
             warn(f"{path}: these stand in it more than once, and are taken as one: {names(twice)}")
+        if attached:
+            warn(f"{path}: these are left to the programs that attach them: {names(attached)}")
         _look_at_rights(path, document, warn)
-    return document, twice
+    return document, [*twice, *attached]
 
 
 def _bytes(path: str) -> bytes:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 DEFAULT_ALUA_GROUP = "default_tg_pt_gp"
 USER_PREFIX = "user:"
+ATTACHED = "python"
+"""Subtype of the disks that programs attach (lioshell.tcmu); no runner has a handler for it."""
+
 _SERIAL_PREFIX = "T10 VPD Unit Serial Number: "
 _INFO_PATTERNS = {
     "status": r"Status: (\S+)",

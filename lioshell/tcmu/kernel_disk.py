@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lioshell.errors import ConflictError, HostError, NotFoundError, RunnerError
 from lioshell.lio.backstore_create import create_user
-from lioshell.lio.backstores import find_storage_object
+from lioshell.lio.backstores import ATTACHED, find_storage_object
 from lioshell.lio.fabrics import Fabric
 from lioshell.lio.luns import Lun
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from lioshell.lio.root import Lio
     from lioshell.lio.tpgs import Tpg
     from lioshell.lio.transaction import Transaction
-
-SUBTYPE: Final = "python"
-"""No runner serves it: such a disk is the affair of the program that attached it."""
 
 _TAG: Final = 1
 _PROBE_S: Final = 30.0
@@ -51,7 +48,7 @@ class Wanted(NamedTuple):
     @property
     def dev_config(self) -> str:
         """The handler string of the user: object."""
-        return f"{SUBTYPE}/{self.name}"
+        return f"{ATTACHED}/{self.name}"
 
     @property
     def node(self) -> str | None:
@@ -84,7 +81,7 @@ def find(lio: Lio, wanted: Wanted) -> StorageObject | None:
 
 def require_left(lio: Lio, found: StorageObject, name: str) -> None:
     """Raise ConflictError unless a user: object is a disk of a program that nobody serves."""
-    if found.dev_config != f"{SUBTYPE}/{name}":
+    if found.dev_config != f"{ATTACHED}/{name}":
         raise ConflictError(
             f"There is another user: object {name} ({found.dev_config})",
             hint="Choose another name, or delete that one first.",
