@@ -29,11 +29,14 @@ _HANDLERS: Final = {
     "null": ("null", "NullHandler"),
     "overlay": ("overlay", "OverlayHandler"),
     "ram": ("ram", "RamHandler"),
+    "rbd": ("rbd", "RbdHandler"),
 }
 
-# What a listing looks for, without importing the handler: a Python module, or a program (any of
-# those between "|"). `Handler.unavailable` says more.
-_NEEDS: Final[dict[str, tuple[str, str]]] = {}
+# What a listing looks for, without importing the handler: a Python module, a shared library, or a
+# program (any of those between "|"). `Handler.unavailable` says more.
+_NEEDS: Final[dict[str, tuple[str, str]]] = {
+    "rbd": ("library", "librbd.so.1"),
+}
 
 
 def lacking(subtype: str) -> str:
@@ -41,6 +44,10 @@ def lacking(subtype: str) -> str:
     kind, names = _NEEDS.get(subtype, ("", ""))
     if kind == "module":
         return "" if _has_module(names) else f"no Python module {names}"
+    if kind == "library":
+        from lioshell.runner.handlers import shared_library
+
+        return "" if shared_library.is_there(names) else f"no {names}"
     if kind == "program":
         from shutil import which
 
