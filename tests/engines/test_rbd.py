@@ -18,7 +18,7 @@ from lioshell.runner.handlers import rbd, registry
 from lioshell.runner.handlers.ceph import cluster, lock
 from lioshell.runner.handlers.rbd import RbdHandler
 from lioshell.testing import Initiator
-from lioshell.testing.initiator import rw16
+from lioshell.testing.initiator import rw16, sense_of
 from tests.engines.ceph_cluster import PACKAGES, CephCluster
 from tests.engines.daemons import free_port
 from tests.engines.packages import needs
@@ -314,7 +314,7 @@ def test_with_a_time_out_commands_fail_while_no_osd_answers(ceph, image):
         disk.write(0, b"\x33" * 512, fua=True)
         with ceph.without_osd():
             answer = disk.execute(rw16(0x88, 0, 1), data_in_bytes=512, timeout_s=60)
-            assert answer.status == 2
+            assert sense_of(answer) == (0xB, 0x08, 0x01)
         deadline = time.monotonic() + 60
         while disk.execute(rw16(0x88, 0, 1), data_in_bytes=512).status:
             assert time.monotonic() < deadline
