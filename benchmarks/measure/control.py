@@ -141,6 +141,8 @@ def measure(recorder: Recorder, luns: int, tools: dict[str, Commands], rounds: i
         for tool, told in tools.items():
             if tool in gone:
                 continue
+            # Another tool leaves the fabric's folder, which the script then cannot make.
+            run(commands("", "")[OURS]["clear"])
             for operation, command in told.items():
                 figure = f"{operation}, {luns} LUNs"
                 try:

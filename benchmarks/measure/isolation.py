@@ -7,6 +7,7 @@ python3 -m benchmarks.measure.isolation OUT ROUNDS SECONDS [short]
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
 import signal
@@ -53,7 +54,7 @@ def busy_session(recorder: Recorder, rounds: int, seconds: float, short: bool) -
     path = contestants.make_files("session", 1)[0]
     typist = Typist()
     try:
-        typist.type("set global pager=false", r"/> ")
+        typist.type("set global pager=false", r"/>")
         size = contestants.FILE_BYTES >> 20
         typist.type(f"/backstores/user:file create session {size}M {path}", "served by this")
         typist.type(f"/loopback create {WWN}", r"Created target")
@@ -91,13 +92,29 @@ def idle_service(recorder: Recorder, rounds: int, seconds: float, short: bool) -
     contestants.lioshell([create.format(number) for number in range(count)])
     time.sleep(3)
     for number in range(rounds):
-        before = sum(process_times_s(service.pid))
+        before, woken = sum(process_times_s(service.pid)), wakeups(service.pid)
         began = time.monotonic()
         time.sleep(3 if short else IDLE_S)
-        spent = (sum(process_times_s(service.pid)) - before) / (time.monotonic() - began)
-        recorder.add(names.SERVICE, names.IDLE, number, percent=100 * spent)
+        passed = time.monotonic() - began
+        spent = (sum(process_times_s(service.pid)) - before) / passed
+        recorder.add(
+            names.SERVICE,
+            names.IDLE,
+            number,
+            percent=100 * spent,
+            wakeups=(wakeups(service.pid) - woken) / passed,
+        )
     contestants.lioshell(["clearconfig confirm=True"])
     _end(service)
+
+
+def wakeups(pid: int) -> int:
+    """How often the threads of a process have waited and been woken up to now."""
+    total = 0
+    for status in glob.glob(f"/proc/{pid}/task/*/status"):
+        with open(status, encoding="utf-8") as file:
+            total += sum(int(line.split()[1]) for line in file if line.startswith("voluntary_"))
+    return total
 
 
 def one_processor(recorder: Recorder, rounds: int, seconds: float, short: bool) -> None:
@@ -165,10 +182,11 @@ def slow_storage(recorder: Recorder, rounds: int, seconds: float, short: bool) -
 def _delayed_device() -> Iterator[str]:
     """A block device that answers reads after a fifth of a second (dm-delay on a loop device)."""
     image = contestants.make_files("delayed", 1)[0]
+    subprocess.run(["modprobe", "-a", "loop", "dm-delay"], check=True)
+    subprocess.run(["udevadm", "settle"])
     loop = subprocess.run(
         ["losetup", "--show", "-f", image], capture_output=True, text=True, check=True
     ).stdout.strip()
-    subprocess.run(["modprobe", "dm-delay"], check=True)
     sectors = contestants.FILE_BYTES // 512
     table = f"0 {sectors} delay {loop} 0 200"
     subprocess.run(["dmsetup", "create", "slow", "--table", table], check=True)

@@ -30,7 +30,7 @@ class Typist:
         self._thread: threading.Thread | None = None
         self.answers = 0
         """How many repeated lines have been answered."""
-        self.answer(r"/> ")
+        self.answer(r"/>")
 
     def type(self, line: str, pattern: str, timeout_s: float = 90) -> str:
         """Type a line, wait for an answer that has the pattern, and return it."""
