@@ -233,15 +233,15 @@ def _serve(kernel: Kernel, specs: Specs, options: Options, env: Environment, out
         from lioshell.config.boot import BootRestore
         from lioshell.lio.lock import ChangeLock
         from lioshell.lio.root import Lio
-        from lioshell.runner.handlers import registry
         from lioshell.service.boot import Boot
         from lioshell.service.linking import link_problem
+        from lioshell.service.units import is_ours
 
         restorer = BootRestore(
             Lio(kernel, specs),
             os.path.abspath(chosen.savefile or _saveconfig_path(options)),
             ChangeLock(kernel.run_dir, timeout_s=_BOOT_LOCK_S),
-            is_ours=lambda subtype: registry.serves(f"{subtype}/"),
+            is_ours=lambda subtype: is_ours(kernel, f"{subtype}/"),
             may_link=link_problem(kernel.uio),
             warn=out.note,
         )

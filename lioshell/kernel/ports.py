@@ -254,6 +254,12 @@ class SystemPort(Protocol):
     def holders(self, path: str) -> list[str]:
         """Return in words what uses a block device or an image file; empty: nothing was found."""
 
+    def foreign_subtypes(self) -> frozenset[str]:
+        """Return the subtypes that a running tcmu-runner has registered: they are its own."""
+
+    def foreign_problem(self, subtype: str, config: str) -> str:
+        """Return what tcmu-runner says against a configuration of such a subtype, or ""."""
+
     def watch_storage(self) -> StorageWatch:
         """Start watching for block devices and file systems that appear."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lioshell.errors import HostError
 from lioshell.kernel.ports import BlockDevice
+from lioshell.kernel.tcmu_runner import TcmuRunner
 
 if TYPE_CHECKING:
     from lioshell.kernel import ports
@@ -39,6 +40,7 @@ class RealSystem:
         self._configfs = configfs_root
         self._sysfs = sysfs_root
         self._modules = modules_root
+        self._tcmu_runner = TcmuRunner()
 
     def prepare(self) -> None:
         """Mount configfs and load target_core_mod where that is still to be done.
@@ -89,6 +91,14 @@ class RealSystem:
             raise HostError(
                 "Only root can change the target", hint=f"Run it as root, or {_SIMULATE}"
             )
+
+    def foreign_subtypes(self) -> frozenset[str]:
+        """Return the subtypes that a running tcmu-runner has registered: they are its own."""
+        return self._tcmu_runner.subtypes()
+
+    def foreign_problem(self, subtype: str, config: str) -> str:
+        """Return what tcmu-runner says against a configuration of such a subtype, or ""."""
+        return self._tcmu_runner.problem(subtype, config)
 
     def load_module(self, module: str) -> None:
         """Load a kernel module; raises HostError when that is not possible."""

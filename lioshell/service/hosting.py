@@ -129,12 +129,20 @@ class Hosting:
         return lines
 
     def _require_handlers(self, created: Sequence[str]) -> None:
-        """Raise RunnerError for a device of a subtype that is not ours: no service is for it."""
+        """Raise RunnerError for a device of a subtype that is not ours: no service is for it.
+
+        And HostError for one of a subtype that lacks something on this machine.
+        """
         from lioshell.runner.handlers import registry
+        from lioshell.service.units import is_ours
 
         for device in self._kernel.uio.devices():
-            if device.configfs_path in created and not registry.serves(device.dev_config):
-                subtype = device.dev_config.partition("/")[0]
+            if device.configfs_path not in created:
+                continue
+            subtype = device.dev_config.partition("/")[0]
+            if is_ours(self._kernel, device.dev_config):
+                registry.require(subtype)
+            else:
                 raise RunnerError(
                     f"{device.name} is not served: there is no handler for {subtype!r}",
                     hint=f"There is one for: {', '.join(registry.names())}.",

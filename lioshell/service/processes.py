@@ -16,9 +16,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from lioshell.runner.handlers import registry
 from lioshell.service.control import ControlServer, ask_all
 from lioshell.service.detached import environment
+from lioshell.service.units import is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,7 +69,7 @@ class Processes:
         with self._lock:
             for device in self._kernel.uio.devices():
                 path = device.configfs_path
-                if path not in self._children and registry.serves(device.dev_config):
+                if path not in self._children and is_ours(self._kernel, device.dev_config):
                     self._start(path, _RESTART_S)
 
     def _start(self, path: str, wait_s: float) -> None:

@@ -15,11 +15,11 @@ import time
 from typing import TYPE_CHECKING
 
 from lioshell.errors import LioshellError
-from lioshell.runner.handlers import registry
 from lioshell.runner.statistics import SLOW_S
 from lioshell.service.host import Host
 from lioshell.service.hosting import service_lock
 from lioshell.service.notify import Notifier
+from lioshell.service.units import is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -173,7 +173,7 @@ class _Service:
                 self._boot.retry(self._host, self._report, self._notifier, self._stop_fd)
             self._scan()
             self._notifier.status(self._status())
-            ours = any(registry.serves(d.dev_config) for d in self._kernel.uio.devices())
+            ours = any(is_ours(self._kernel, d.dev_config) for d in self._kernel.uio.devices())
             if self._until_idle and not ours:
                 if idle:
                     self._report("no device is left")

@@ -20,11 +20,17 @@ _DEFAULT_BLOCK_SIZE_BYTES = 512
 _DEFAULT_MAX_SECTORS = 128
 
 
+def is_ours(kernel: Kernel, dev_config: str) -> bool:
+    """Tell whether a device is for us to serve: there is a handler, and tcmu-runner has none."""
+    subtype = dev_config.partition("/")[0]
+    return registry.serves(dev_config) and subtype not in kernel.system.foreign_subtypes()
+
+
 def unit_maker(kernel: Kernel) -> Callable[[UioDevice], LogicalUnit | None]:
     """Return what opens a device's storage; None for subtypes that are not ours."""
 
     def make(device: UioDevice) -> LogicalUnit | None:
-        if not registry.serves(device.dev_config):
+        if not is_ours(kernel, device.dev_config):
             return None
         from lioshell.runner.scsi.unit import LIO_COMPANY_ID, Identity
 

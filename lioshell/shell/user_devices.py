@@ -57,6 +57,10 @@ class UserDevices:
 
         return registry.lacking(subtype)
 
+    def is_foreign(self, subtype: str) -> bool:
+        """Tell whether a running tcmu-runner has registered a subtype: it serves all of it."""
+        return subtype in self.lio.kernel.system.foreign_subtypes()
+
     def devices_changed(self, created: Sequence[str]) -> list[str]:
         """Have new user: devices served."""
         return [] if self.lio.dry_run else self.hosting.devices_changed(created)
@@ -89,6 +93,8 @@ class UserDevices:
 
     def runner_problem(self, storage_object: StorageObject) -> str:
         """Return what keeps a user: object from being served, "" where it is served."""
+        if self.is_foreign(storage_object.subtype):
+            return ""
         return self.hosting.problem(storage_object.path)
 
     def require_served_if_user(self, storage_object: StorageObject) -> None:

@@ -54,6 +54,20 @@ class SimSystem:
         """Return what `prepare` would do, as command lines."""
         return [f"mkdir -p {shlex.quote(self._root)}"]
 
+    def foreign_subtypes(self) -> frozenset[str]:
+        """Return the words of the file tcmu-runner: what a simulated one has registered."""
+        try:
+            with open(f"{self._root}/tcmu-runner", encoding="ascii", errors="replace") as file:
+                return frozenset(file.read().split())
+        except OSError:
+            # Nobody simulates one.
+            return frozenset()
+
+    def foreign_problem(self, subtype: str, config: str) -> str:
+        """Return nothing: a simulated tcmu-runner takes every configuration."""
+        del subtype, config
+        return ""
+
     def require_root(self) -> None:
         """Do nothing: a simulated kernel belongs to who made its folder."""
 

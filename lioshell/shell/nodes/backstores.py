@@ -36,6 +36,7 @@ class BackstoresNode(ShellNode):
         """List the kernel's kinds, then user: for each subtype that we have or that is in use."""
         kernel_kinds = [n for n in sorted(self.lio.specs.backstore_names()) if n != "user"]
         subtypes = set(self.session.handler_names())
+        subtypes |= self.lio.kernel.system.foreign_subtypes()
         subtypes |= {o.subtype for o in list_storage_objects(self.lio, "user")}
         return [*kernel_kinds, *(USER_PREFIX + s for s in sorted(subtypes))]
 

@@ -218,13 +218,15 @@ class SavedConfigurationNode(ShellNode):
 
     def _serving(self) -> Serving:
         from lioshell.config.restore import Serving
-        from lioshell.runner.handlers import registry
         from lioshell.service.linking import link_problem
+        from lioshell.service.units import is_ours
 
-        def is_ours(subtype: str) -> bool:
-            return registry.serves(f"{subtype}/")
-
-        return Serving(self.session.serve, is_ours, link_problem(self.lio.kernel.uio))
+        kernel = self.lio.kernel
+        return Serving(
+            self.session.serve,
+            lambda subtype: is_ours(kernel, f"{subtype}/"),
+            link_problem(kernel.uio),
+        )
 
     def _tell(self, report: Report, text: str, path: str = "") -> None:
         if not report.failures:

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from lioshell.errors import ConflictError, HostError, LioshellError, UsageError
 from lioshell.lio.transaction import Transaction
-from lioshell.model.sizes import parse_size
 from lioshell.shell.nodes.backstores import BackstoreNode
 from lioshell.shell.nodes.storage_object import StorageObjectNode
 from lioshell.shell.nodes.user_object import UserObjectNode
+from lioshell.shell.nodes.user_storage import preparing, wanted
 from lioshell.shell.values import number
 from lioshell.specs import Parameter
 
 if TYPE_CHECKING:
     from lioshell.lio.backstores import StorageObject
-    from lioshell.runner.handlers.base import Handler, Option
+    from lioshell.runner.handlers.base import Option
     from lioshell.shell.node import Node
     from lioshell.shell.session import Session
 
@@ -105,6 +105,8 @@ class UserBackstoreNode(BackstoreNode):
     def summary(self) -> tuple[str, bool | None]:
         """Count the storage objects, and tell what the subtype lacks on this machine."""
         text, healthy = super().summary()
+        if self.session.is_foreign(self.subtype):
+            return (f"{text}, served by tcmu-runner", healthy)
         lacking = self.session.lacking(self.subtype)
         if not lacking:
             return (text, healthy)
@@ -113,6 +115,8 @@ class UserBackstoreNode(BackstoreNode):
 
     def _options(self) -> tuple[Option, ...]:
         """Return the options of the configuration string; none where nobody knows them."""
+        if self.session.is_foreign(self.subtype):
+            return ()
         try:
             return self.session.handler(self.subtype).options
         except LioshellError:
@@ -158,6 +162,9 @@ class UserBackstoreNode(BackstoreNode):
         """
         from lioshell.runner.handlers import registry
 
+        if self.session.is_foreign(self.subtype):
+            self.out.fields({"subtype": self.subtype, "served_by": "tcmu-runner"})
+            return
         missing = registry.unavailable(self.subtype)
         fields: dict[str, Any] = {"subtype": self.subtype, "objects": len(self.objects())}
         fields["available"] = missing is None
@@ -201,12 +208,8 @@ class UserBackstoreNode(BackstoreNode):
         """
         from lioshell.lio.backstore_create import create_user
 
-        if cfgstring is None and size is not None and "/" in size:
-            size, cfgstring = None, size
-        config = self._config(name, cfgstring, options)
+        storage = wanted(self.session, self.subtype, name, size, cfgstring, options)
         block_size_bytes = number(hw_block_size, "hw_block_size")
-        handler = self.session.handler_for_new(self.subtype, config)
-        size_bytes = self._size_bytes(handler, size, config)
         kernel_options = dict(self._DEFAULT_CONTROL)
         if hw_max_sectors is not None:
             kernel_options["hw_max_sectors"] = str(number(hw_max_sectors, "hw_max_sectors"))
@@ -216,45 +219,20 @@ class UserBackstoreNode(BackstoreNode):
         made = create_user(
             self.lio,
             name,
-            size_bytes,
-            f"{self.subtype}/{config}",
-            prepare=lambda block: handler.prepare(config, size_bytes, block),
+            storage.size_bytes,
+            f"{self.subtype}/{storage.config}",
+            prepare=storage.prepare,
             wwn=wwn,
             block_size_bytes=block_size_bytes,
             control=[f"{key}={value}" for key, value in kernel_options.items()],
             cmd_time_out_s=None if cmd_time_out is None else number(cmd_time_out, "cmd_time_out"),
         )
-        served = self.session.devices_changed([made.path])
-        result = self.created(made, f"Created {self.name} storage object {name} size {size_bytes}.")
+        served = self._have_served(made.path)
+        told = size or storage.size_bytes
+        result = self.created(made, f"Created {self.name} storage object {name} size {told}.")
         for line in served:
             self.out.say(line)
         return result
-
-    def _config(self, name: str, cfgstring: str | None, options: dict[str, str]) -> str:
-        """Return the configuration string of a new object, with options that were given by name."""
-        handler = self.session.handler(self.subtype)
-        if cfgstring is None:
-            cfgstring = handler.default_config(name)
-        if cfgstring is None:
-            raise UsageError(
-                "create: missing required parameter cfgstring", hint=f"It is {handler.config_help}."
-            )
-        from lioshell.runner.handlers import config_string
-
-        return config_string.merged(cfgstring, options, handler.options)
-
-    @staticmethod
-    def _size_bytes(handler: type[Handler], size: str | None, config: str) -> int:
-        """Return the size that was given, or that of storage that is there."""
-        if size is not None:
-            return parse_size(size)
-        found = handler.size_of(config)
-        if found is None:
-            raise UsageError(
-                "create: missing required parameter size",
-                hint="Nothing is there that has one: give it, as in size=10G.",
-            )
-        return found
 
     def ui_command_changemedium(self, name: str, size: str, cfgstring: str) -> None:
         """Let a disk stand on another medium, with a size and CFGSTRING of its own.
@@ -267,8 +245,8 @@ class UserBackstoreNode(BackstoreNode):
         """
         node = self.get_child(name)
         assert isinstance(node, StorageObjectNode)
-        old, size_bytes = node.storage_object, parse_size(size)
-        self.session.handler_for_new(self.subtype, cfgstring)
+        old = node.storage_object
+        storage = wanted(self.session, self.subtype, name, size, cfgstring, {})
         users = old.users()
         if users:
             raise ConflictError(
@@ -286,10 +264,17 @@ class UserBackstoreNode(BackstoreNode):
         with Transaction(self.lio.configfs) as steps:
             steps.on_failure(f"make {old.path} again", partial(self._again, name, medium, kept))
             old.delete()
-            made = self._on(name, medium._replace(size_bytes=size_bytes, config=cfgstring), kept)
-        self.out.say(f"{name} stands on {cfgstring} now, {size_bytes} bytes.", "good")
-        for line in self.session.devices_changed([made.path]):
+            new = medium._replace(size_bytes=storage.size_bytes, config=storage.config)
+            made = self._on(name, new, kept)
+        self.out.say(f"{name} stands on {cfgstring} now, {storage.size_bytes} bytes.", "good")
+        for line in self._have_served(made.path):
             self.out.say(line)
+
+    def _have_served(self, path: str) -> list[str]:
+        """Have a new object served, by us unless tcmu-runner does; return lines for the user."""
+        if self.session.is_foreign(self.subtype):
+            return [f"{path.rpartition('/')[2]} is served by tcmu-runner."]
+        return self.session.devices_changed([path])
 
     def _again(self, name: str, medium: Medium, attributes: dict[str, str]) -> None:
         """Make a storage object that has gone again as it was."""
@@ -300,14 +285,14 @@ class UserBackstoreNode(BackstoreNode):
         """Make a storage object on a medium, with attributes that it is to have."""
         from lioshell.lio.backstore_create import create_user
 
-        handler, config = self.session.handler(self.subtype), medium.config
+        config, size_bytes = medium.config, medium.size_bytes
         with self.lio.transaction():
             made = create_user(
                 self.lio,
                 name,
-                medium.size_bytes,
+                size_bytes,
                 f"{self.subtype}/{config}",
-                prepare=lambda block: handler.prepare(config, medium.size_bytes, block),
+                prepare=preparing(self.session, self.subtype, config, size_bytes),
                 wwn=medium.serial,
                 block_size_bytes=medium.block_size_bytes,
                 control=medium.control,
