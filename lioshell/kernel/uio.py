@@ -126,12 +126,11 @@ class RealUioHandle:
 
         A device that was removed meanwhile answers EIO: `read_event` tells it to the loop.
         """
-        with contextlib.suppress(BlockingIOError):
-            try:
-                os.write(self._fd, b"\x01\x00\x00\x00")
-            except OSError as error:
-                if error.errno not in (errno.EIO, errno.ENODEV):
-                    raise
+        try:
+            os.write(self._fd, b"\x01\x00\x00\x00")
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EIO, errno.ENODEV):
+                raise
 
     def close(self) -> None:
         """Unmap and close; BufferError when views of the map are left (it may be called again)."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lioshell.runner.ring import Ring
 
-_OLD_S: Final = 1.0
+OLD_S: Final = 1.0
 """The kernel's time-out is in seconds: younger commands need not be compared with it."""
 
 
@@ -39,7 +39,7 @@ class Age:
     def is_over(self, not_before: float, now: float) -> bool:
         """Tell whether the kernel may have given up what came after `not_before`; any thread."""
         age_s = now - not_before
-        return age_s > _OLD_S and 0 < self._time_out_s() <= age_s
+        return age_s > OLD_S and 0 < self._time_out_s() <= age_s
 
     def emptied(self, now: float) -> None:
         """Note that nothing was left in the ring."""

@@ -140,7 +140,7 @@ class FastPath(Protocol):
 
     @property
     def executed(self) -> int:
-        """How many commands the last `run` has answered, also when it raised."""
+        """How many commands were answered so far, those of a `run` that raised included."""
 
     def run(self, budget: int, now: float, enough: float, slow_s: float) -> int:
         """Execute up to `budget` commands, and return how many."""

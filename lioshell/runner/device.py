@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from lioshell.errors import RunnerError
 from lioshell.runner import tuning
-from lioshell.runner.age import Age
+from lioshell.runner.abi import MAILBOX_HEAD_WORD, MAILBOX_TAIL_WORD
+from lioshell.runner.age import OLD_S, Age
 from lioshell.runner.command import GOOD, INTERNAL_TARGET_FAILURE, Deferred, Response
 from lioshell.runner.jobs import BUSY, Job, Jobs
 from lioshell.runner.ring import Ring
@@ -164,42 +165,38 @@ class ServedDevice:
         The kernel is notified once, at the end. Raises RunnerError when the ring is broken.
         """
         ring = self._ring
-        if ring.was_reset:
+        words = ring.words
+        # With nothing in flight the tail alone tells of a reset.
+        if (ring.slots or words[MAILBOX_TAIL_WORD] != ring.cursor) and ring.was_reset:
             self._start_over()
-        statistics = self.statistics
-        slow_s = statistics.slow_s
-        pop = ring.pop
-        complete = ring.complete
-        clock = time.monotonic
         jobs = self._jobs
         done = 0 if jobs is None or not jobs.finished else self._answer_finished(jobs)
-        self._begun = begun = now = clock()
-        stale = self.age.is_over(self.age.not_before, now)
-        execute = self._too_late(now) if stale else self._unit.execute
-        enough = begun + min(BUDGET_S, slow_s)
+        slow_s = self.statistics.slow_s
+        age = self.age
+        self._begun = begun = now = time.monotonic()
+        stale = now - age.not_before > OLD_S and age.is_over(age.not_before, now)
+        enough = begun + (min(BUDGET_S, slow_s))
         cursor = ring.cursor
-        emptied = False
         left = budget
         fast = None if stale else self._fast
+        before = 0 if fast is None else fast.executed
+        plain = 0
         try:
+            if fast is not None:
+                plain = fast.run(left, now, enough, slow_s)
+                left -= plain
+                if plain and words[MAILBOX_HEAD_WORD] == ring.cursor:
+                    # Most turns are like that.
+                    age.emptied(now)
+                    return False
+            emptied = False
+            clock = time.monotonic
+            if plain and (now := clock()) > enough:
+                left = 0
+            execute = self._too_late(now) if stale else self._unit.execute
+            pop = ring.pop
+            complete = ring.complete
             while left > 0:
-                if fast is not None:
-                    try:
-                        plain = fast.run(left, now, enough, slow_s)
-                    except BaseException:
-                        done += fast.executed
-                        raise
-                    if not plain:
-                        fast = None  # Not in this turn again.
-                    else:
-                        done += plain
-                        left -= plain
-                        if ring.empty:
-                            emptied = True
-                            break
-                        now = clock()
-                        if now > enough or left <= 0:
-                            break
                 popped = pop()
                 if popped is None:
                     emptied = True
@@ -229,17 +226,26 @@ class ServedDevice:
                     if now - last > slow_s:
                         self._slow(command.cdb, now - last)
                     break
+                if plain and fast is not None and left > 0:
+                    # One that was not plain among others that may be.
+                    self._current = None
+                    plain = fast.run(left, now, enough, slow_s)
+                    left -= plain
+                    if (now := clock()) > enough:
+                        break
         finally:
             self._current = None
+            if fast is not None:
+                done += fast.executed - before
             if ring.aborted:
                 done += self._abort(ring.take_aborted())
             if done:
-                statistics.commands += done
+                self.statistics.commands += done
                 self._handle.notify()
         if emptied:
-            self.age.emptied(now)
+            age.emptied(now)
             return False
-        self.age.moved(ring.distance(cursor, ring.cursor), now)
+        age.moved(ring.distance(cursor, ring.cursor), now)
         return True
 
     def drain_all(self, limit: int = 65536) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from lioshell.runner import abi
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from lioshell.runner.ring import Ring
     from lioshell.runner.scsi.unit import Unit
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # kflags to what follows iov_dif_cnt, cdb_off, the iov; and the CDB.
 _ENTRY: Final = Struct("=I2x18sQ16x16s64x")
 _CDB: Final = Struct(f">{abi.ENTRY_SIZE}xHIIIH")
+_ENTRY_AT: Final = _ENTRY.unpack_from
+_CDB_AT: Final = _CDB.unpack_from
 _SIZE: Final = _ENTRY.size
 _LEN_OP: Final = _SIZE | abi.OP_CMD
 # No flags, one iov, none for data-in beside data-out or for protection information.
@@ -55,19 +57,36 @@ class FastPath:
     `slow(cdb, seconds)` is told of a command that took longer than it should in this thread.
     """
 
-    __slots__ = ("_at", "_block_size_bytes", "_buffers", "_ring", "_slow", "_unit", "executed")
+    __slots__ = (
+        "_at",
+        "_block_size_bytes",
+        "_buffers",
+        "_file",
+        "_limit_bytes",
+        "_ring",
+        "_slow",
+        "_unit",
+        "executed",
+    )
 
     def __init__(self, unit: Unit, ring: Ring, slow: Callable[[bytes, float], None]) -> None:
         self._unit = unit
         self._ring = ring
         self._slow = slow
-        self._block_size_bytes = unit.block_size_bytes
         # What an iov means, by its 16 bytes: the buffer for preadv(2), its size, and the end of the
         # CDB (10) that transfers just so much: GROUP NUMBER, TRANSFER LENGTH, CONTROL.
         self._buffers: dict[bytes, tuple[list[memoryview], int, int]] = {}
         self._at = 0
         self.executed = 0
-        """How many commands the last `run` has answered, also when it raised."""
+        """How many commands were answered so far."""
+        self._look_at_storage()
+
+    def _look_at_storage(self) -> None:
+        unit = self._unit
+        self._file = unit.direct_file
+        self._block_size_bytes = unit.block_size_bytes
+        self._limit_bytes = unit.transfer_limit_blocks * unit.block_size_bytes
+        self._buffers.clear()
 
     def run(self, budget: int, now: float, enough: float, slow_s: float) -> int:
         """Execute up to `budget` commands at the head of the ring, and return how many.
@@ -75,20 +94,16 @@ class FastPath:
         Stops at the first that is not plain, and once time.monotonic(), which is `now`, has passed
         `enough`. What is raised leaves its command in the ring.
         """
-        self.executed = 0
         unit = self._unit
         ring = self._ring
+        words = ring.words
         first = ring.cursor
-        head = ring.words[_HEAD]
+        head = words[_HEAD]
         file = unit.direct_file
-        if (
-            head == first
-            or file is None
-            or ring.slots
-            or unit.attention
-            or unit.block_size_bytes != self._block_size_bytes
-        ):
+        if head == first or file is None or ring.slots or unit.attention:
             return 0
+        if file is not self._file:
+            self._look_at_storage()
         # Entries are not split: those before the end of the ring first. A head that lies beyond it
         # is the general path's to refuse.
         ring_size = ring.ring_size
@@ -101,30 +116,34 @@ class FastPath:
             ring.order_memory()
         block_size = self._block_size_bytes
         size_bytes = unit.blocks * block_size
-        limit = unit.transfer_limit_blocks * block_size
-        read_limit = min(limit, file.read_limit_bytes)
-        write_limit = min(limit, file.write_limit_bytes)
+        read_limit = write_limit = self._limit_bytes
+        if file.read_limit_bytes < read_limit:
+            read_limit = file.read_limit_bytes
+        if file.write_limit_bytes < write_limit:
+            write_limit = file.write_limit_bytes
         if unit.careful_writes or unit.holds.active:
             write_limit = 0
         fd = file.fd
         flags = file.read_flags
-        words = ring.words
         buffers = self._buffers
         preadv = os.preadv
         clock = time.monotonic
         start = ring.ring_offset + first
-        stop = start + count * _SIZE
-        entries = ring.memory[start:stop]
+        cdb_at = start + abi.ENTRY_SIZE
+        memory = ring.memory
+        # One by one as they are executed: what answers an entry overlays its request.
+        entries: Iterable[tuple[tuple[int, bytes, int, bytes], tuple[int, int, int, int, int]]]
+        if count == 1:
+            entries = ((_ENTRY_AT(memory, start), _CDB_AT(memory, start)),)
+        else:
+            part = memory[start : start + count * _SIZE]
+            entries = zip(_ENTRY.iter_unpack(part), _CDB.iter_unpack(part))  # noqa: B905 - `strict` costs 150 ns
+            del part
         # Words of the ring that a status is written to: of the first command, of the next one.
         begin = done = (start + abi.ENTRY_STATUS) // 4
         last = now
         try:
-            for cdb_at, (len_op, fixed, cdb_offset, iov), (what, a, b, c, d) in zip(
-                range(start + abi.ENTRY_SIZE, stop, _SIZE),
-                _ENTRY.iter_unpack(entries),
-                _CDB.iter_unpack(entries),
-                strict=False,
-            ):
+            for (len_op, fixed, cdb_offset, iov), (what, a, b, c, d) in entries:
                 if len_op != _LEN_OP or fixed != _ONE_BUFFER or cdb_offset != cdb_at:
                     break
                 buffer, size, end_10 = buffers.get(iov) or self._remember(iov)
@@ -151,6 +170,7 @@ class FastPath:
                 done = after
                 if now > enough:
                     break
+                cdb_at += _SIZE
         except OSError:
             # The general path does it once more and says what is wrong, or waits for the disk.
             pass
@@ -163,10 +183,10 @@ class FastPath:
                 position = 0
             words[_TAIL] = position
             ring.cursor = position
-            self.executed = executed
+            self.executed += executed
             self._at = 0
             # Frames of an exception would keep slices of the map, which then cannot be closed.
-            entries.release()
+            entries = ()
             buffer = []
         if now - last > slow_s:
             # The last one that was answered.
