@@ -90,8 +90,12 @@ class Watchdog:
             device.statistics.hangs += 1
 
     def _tell(self, device: ServedDevice, now: float) -> None:
+        in_flight = device.in_flight()
+        if not in_flight and not self._told:
+            # A hundred idle devices are looked at once a second: nothing more is done for them.
+            return
         path = device.device.configfs_path
-        started = [(cdb, at) for cdb, at in device.in_flight() if at is not None]
+        started = [(cdb, at) for cdb, at in in_flight if at is not None]
         cdb, at = min(started, key=lambda item: item[1], default=(b"", now))
         age_s = now - at
         limit_s = self._told.get(path, self.hangs_s)
