@@ -148,12 +148,14 @@ class Handler(ABC):
     """How many operations of one device may be on workers at once."""
 
     @classmethod
-    @abstractmethod
     def check_config(cls, config: str) -> None:
-        """Check a configuration string by its text alone.
+        """Check a configuration string by its text alone; here, the options in it.
 
         Raises UsageError with a hint; touches no storage.
         """
+        from lioshell.runner.handlers.config_string import split_options
+
+        split_options(config, cls.options)
 
     @classmethod
     def unavailable(cls) -> Unavailable | None:
@@ -198,13 +200,14 @@ class Handler(ABC):
         return None
 
     @classmethod
-    @abstractmethod
     def prepare(cls, config: str, size_bytes: int, block_size_bytes: int) -> Undo:
         """Make the storage that `open` will find, and return what removes it again.
 
-        Storage that exists is checked and left alone, and the returned callable then does nothing.
-        A failure leaves nothing behind. Raises LioshellError.
+        Storage that exists is checked and left alone, and `nothing_made` is returned; a handler
+        that makes none need not have this. A failure leaves nothing behind. Raises LioshellError.
         """
+        cls.open(config, size_bytes, block_size_bytes).close()
+        return nothing_made
 
     @classmethod
     @abstractmethod
@@ -223,14 +226,17 @@ class Handler(ABC):
         """The size of the device."""
 
     @property
-    @abstractmethod
     def write_cache(self) -> bool:
-        """Whether a write that returned may be lost by a power failure before `flush`."""
+        """Whether a write that returned may be lost by a power failure before `flush`.
+
+        As it stands: if the handler has a `flush` of its own.
+        """
+        return type(self).flush is not Handler.flush
 
     @property
-    @abstractmethod
     def read_only(self) -> bool:
         """Whether writes are refused."""
+        return False
 
     @abstractmethod
     def read(self, buffers: list[memoryview], offset_bytes: int) -> int | None:
@@ -272,8 +278,7 @@ class Handler(ABC):
     def waited(self, seconds: float) -> None:  # noqa: B027 - to be overridden only where useful
         """Learn that a `try_` operation took long; a handler may refuse the next ones."""
 
-    @abstractmethod
-    def flush(self) -> None:
+    def flush(self) -> None:  # noqa: B027 - without it every write is durable when it returns
         """Put every write that returned on stable storage, or raise OSError.
 
         Once this failed it must go on failing until the storage is opened again: the data that
@@ -358,8 +363,7 @@ class Handler(ABC):
         """Tell how the storage does, by short names that `info` shows; called on any thread."""
         return {}
 
-    @abstractmethod
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - not everything has something to release
         """Release the storage; nothing is called after it."""
 
 

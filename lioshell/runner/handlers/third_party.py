@@ -89,7 +89,7 @@ class Source(ABC):
 
 
 class FileSource(Source):
-    """A Python file with one class of handlers in it."""
+    """A Python file with one class of handlers in it, and perhaps what that derives from."""
 
     def __init__(self, subtype: str, path: str) -> None:
         super().__init__(subtype)
@@ -119,19 +119,21 @@ class FileSource(Source):
         except BaseException:
             del sys.modules[name]
             raise
-        classes: list[Any] = [
+        classes: set[Any] = {
             value
             for value in vars(module).values()
             if isinstance(value, type)
             and issubclass(value, Handler)
             and value.__module__ == name
             and getattr(value, "subtype", self.subtype) == self.subtype
-        ]
+        }
+        # What others in the file derive from is only a part of them.
+        classes -= {base for value in classes for base in value.__mro__[1:]}
         if len(classes) != 1:
             raise self.broken(
                 f"it has {len(classes) or 'no'} classes of handlers with subtype {self.subtype!r}"
             )
-        return classes[0]
+        return classes.pop()
 
     def _trusted_text(self) -> bytes:
         """Return what is in the file. Raises HostError where others than root could write it."""

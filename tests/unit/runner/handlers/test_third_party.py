@@ -75,10 +75,10 @@ def test_listing_runs_nothing(folder, tmp_path):
         ("raise SystemExit(3)", "SystemExit"),
         ("x = 1", "no classes"),
         (GOOD.replace('"mine"', '"other"'), "no classes"),
-        (GOOD + "\nclass Second(Mine):\n    pass\n", "2 classes"),
+        (GOOD + "\nclass A(Mine):\n    pass\nclass B(Mine):\n    pass\n", "2 classes"),
         (
             HALF,
-            "check_config",
+            "config_help",
         ),
     ],
 )
