@@ -13,7 +13,7 @@ from lioshell.errors import DocumentError, HostError, NotFoundError
 from lioshell.lio.clearing import clear
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from lioshell.config.attempts import Progress, Report
     from lioshell.config.unrestored import Unrestored
@@ -86,8 +86,13 @@ class BootRestore:
         """Tell whether a file or device that an object waits for is there now."""
         return any(one.missing and os.path.exists(one.missing) for one in self._left())
 
-    def clear(self) -> None:
-        """Remove the configuration from the kernel; the saved file stays."""
+    def clear(self, served: Collection[str]) -> None:
+        """Remove the configuration from the kernel; the saved file stays.
+
+        `served` are the user: devices (their configfs paths) that this process answers for.
+        """
+        look = self._lio.have_served
+        self._lio.have_served = lambda path: "" if path in served else look(path)
         with self._lock("serve"):
             clear(self._lio)
             forget(self._lio, [])

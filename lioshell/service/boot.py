@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from lioshell.errors import LioshellError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from lioshell.kernel.ports import Kernel, StorageWatch
     from lioshell.service.host import Host
@@ -56,8 +56,11 @@ class Restorer(Protocol):
     def may_succeed(self) -> bool:
         """Tell whether a file or device that an object waits for is there now."""
 
-    def clear(self) -> None:
-        """Remove the configuration from the kernel; the saved file stays."""
+    def clear(self, served: Collection[str]) -> None:
+        """Remove the configuration from the kernel; the saved file stays.
+
+        `served` are the user: devices (their configfs paths) that this process answers for.
+        """
 
 
 class Boot:
@@ -154,10 +157,10 @@ class Boot:
         shown = ", ".join(pending[:3]) + (", ..." if len(pending) > 3 else "")
         return f"{len(pending)} not restored: {shown}"
 
-    def remove(self, report: Report) -> None:
+    def remove(self, host: Host | Processes, report: Report) -> None:
         """Remove the configuration at the end of the service."""
         try:
-            self._restorer.clear()
+            self._restorer.clear(frozenset(host.served()))
         except LioshellError as error:
             report(f"the configuration is not removed: {error}")
 

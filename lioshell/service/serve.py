@@ -193,7 +193,7 @@ class _Service:
         """Say what becomes of the devices, and remove the configuration where that is asked for."""
         self._notifier.stopping("stopping")
         if self._boot is not None and self._boot.remove_at_stop:
-            self._boot.remove(self._report)
+            self._boot.remove(self._host, self._report)
         else:
             self._report("stopping; devices answer BUSY until somebody serves them again")
 

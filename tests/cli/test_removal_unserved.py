@@ -67,3 +67,23 @@ def test_one_that_is_used_stays(cli, unserved, monkeypatch):
     with pytest.raises(ConflictError, match=r"in use \(mounted at /mnt\), and nobody serves vol0"):
         target.delete()
     assert cli.tree() == before
+
+
+def test_a_service_that_removes_all_when_it_stops_answers_until_the_end(cli, process, tmp_path):
+    cli.ok("ls")
+    service = process.start("serve", "--restore", "--on-stop=remove")
+    try:
+        result = process(
+            *("-c", f"/backstores/user:file create vol0 1M {tmp_path}/vol0.img"),
+            *("-c", f"/loopback create {NAA}"),
+            *("-c", f"/loopback/{NAA}/luns create {VOL0}"),
+        )
+        assert result.code == 0, result
+        service.send_signal(signal.SIGTERM)
+        _, err = service.communicate(timeout=30)
+    finally:
+        service.kill()
+        service.wait()
+    assert service.returncode == 0, err
+    assert "not removed" not in err
+    assert os.listdir(cli.sim / "config/target/core") == ["alua"]
