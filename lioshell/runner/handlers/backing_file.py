@@ -148,11 +148,17 @@ def create(path: str, size_bytes: int) -> Undo:
 
 
 def open_locked(
-    path: str, size_bytes: int, block_size_bytes: int, read_only: bool, *, sync: bool = False
+    path: str,
+    size_bytes: int | None,
+    block_size_bytes: int,
+    read_only: bool,
+    *,
+    sync: bool = False,
 ) -> int:
     """Open an existing file of exactly `size_bytes`, lock it and return the descriptor.
 
-    With `sync` each write is on stable storage when it returns (O_DSYNC).
+    None: of any size, because its format says what it holds. With `sync` each write is on stable
+    storage when it returns (O_DSYNC).
 
     The lock is flock(2): exclusive, or shared among those who only read. It conflicts with other
     opens in the same process too. Raises NotFoundError, UsageError (no regular file),
@@ -180,7 +186,8 @@ def open_locked(
         opened = os.fstat(fd)
         _require_regular(path, opened)
         _lock(fd, path, read_only)
-        _require_size(path, os.fstat(fd).st_size, size_bytes, block_size_bytes)
+        if size_bytes is not None:
+            _require_size(path, os.fstat(fd).st_size, size_bytes, block_size_bytes)
     except BaseException:
         os.close(fd)
         raise
@@ -250,22 +257,44 @@ def _lock(fd: int, path: str, read_only: bool) -> None:
         raise _refused("lock", path, error) from error
 
 
+def outlived_by_its_lock(path: str) -> bool:
+    """Tell whether the process that locked a file is dead, so that a child of it holds the lock.
+
+    In a container such a lock is not listed at all (fs/locks.c, locks_translate_pid).
+    """
+    try:
+        pid = _locker(os.stat(path))
+        if pid is not None:
+            os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError, IndexError):
+        # Without /proc, or not ours to look at.
+        return False
+    return pid is None
+
+
 def _holder(fd: int) -> str:
     """Name the process that holds a lock on the file, as well as /proc tells (proc(5), locks)."""
-    status = os.fstat(fd)
-    major, minor = os.major(status.st_dev), os.minor(status.st_dev)
-    wanted = f"{major:02x}:{minor:02x}:{status.st_ino}"
     try:
-        with open("/proc/locks", encoding="ascii") as locks:
-            for line in locks:
-                # "1: FLOCK  ADVISORY  WRITE 4711 fe:01:131090 0 EOF"; "->": one that waits.
-                fields = line.split()
-                if fields[1] == "FLOCK" and wanted in fields:
-                    return _process(int(fields[4]))
+        pid = _locker(os.fstat(fd))
     except (OSError, ValueError, IndexError):
         # Without /proc, or in a container of its own, nobody can be named.
         return "another device or program"
-    return "another device or program"
+    return "another device or program" if pid is None else _process(pid)
+
+
+def _locker(status: os.stat_result) -> int | None:
+    """Return the process that has locked a file. Raises OSError, ValueError, IndexError."""
+    major, minor = os.major(status.st_dev), os.minor(status.st_dev)
+    wanted = f"{major:02x}:{minor:02x}:{status.st_ino}"
+    with open("/proc/locks", encoding="ascii") as locks:
+        for line in locks:
+            # "1: FLOCK  ADVISORY  WRITE 4711 fe:01:131090 0 EOF"; "->": one that waits.
+            fields = line.split()
+            if fields[1] == "FLOCK" and wanted in fields:
+                return int(fields[4])
+    return None
 
 
 def _process(pid: int) -> str:

@@ -51,14 +51,25 @@ class NbdDisk(CompletionHandler):
         timeout_s: float,
         durable: bool = False,
     ) -> None:
-        export = first[1]
-        self._client = Client(connect, first, timeout_s=timeout_s, keeps=not durable)
+        self._connect = connect
+        self._timeout_s = timeout_s
+        self._durable = durable
+        self._read_only = read_only or first[1].read_only
+        self._begin_with(first)
+
+    def _begin_with(self, first: tuple[Transport, Export]) -> None:
+        """Use a connection that was made, and those that follow it."""
+        self._client = Client(
+            self._connect, first, timeout_s=self._timeout_s, keeps=not self._durable
+        )
+        self._learn(first[1])
+
+    def _learn(self, export: Export) -> None:
         self._export = export
-        self._read_only = read_only or export.read_only
         self._size_bytes = export.size_bytes
         self._payload_limit_bytes = export.max_payload_bytes
         self._fua = bool(export.flags & protocol.EXPORT_SEND_FUA)
-        self._write_cache = export.flushes and not durable
+        self._write_cache = export.flushes and not self._durable
 
     @property
     def size_bytes(self) -> int:
@@ -229,8 +240,7 @@ class NbdDisk(CompletionHandler):
     def _adopt(self, export: Export) -> None:
         """Go on with the export as it has become."""
         self._client.adopt(export)
-        self._export = export
-        self._size_bytes = export.size_bytes
+        self._learn(export)
 
     def close(self) -> None:
         """Flush and end the connection. Raises OSError when that cannot be done."""
@@ -298,7 +308,6 @@ class NbdHandler(NbdDisk):
     ) -> None:
         super().__init__(where.connect, first, read_only, timeout_s)
         self._where = where
-        self._timeout_s = timeout_s
 
     @classmethod
     def check_config(cls, config: str) -> None:

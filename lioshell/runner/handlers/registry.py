@@ -27,6 +27,7 @@ _HANDLERS: Final = {
     "file": ("file", "FileHandler"),
     "nbd": ("nbd", "NbdHandler"),
     "null": ("null", "NullHandler"),
+    "qcow": ("qcow", "QcowHandler"),
     "overlay": ("overlay", "OverlayHandler"),
     "ram": ("ram", "RamHandler"),
     "rbd": ("rbd", "RbdHandler"),
@@ -35,6 +36,7 @@ _HANDLERS: Final = {
 # What a listing looks for, without importing the handler: a Python module, a shared library, or a
 # program (any of those between "|"). `Handler.unavailable` says more.
 _NEEDS: Final[dict[str, tuple[str, str]]] = {
+    "qcow": ("program", "qemu-nbd"),
     "rbd": ("library", "librbd.so.1"),
 }
 
