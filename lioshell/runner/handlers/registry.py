@@ -27,8 +27,8 @@ _HANDLERS: Final = {
     "file": ("file", "FileHandler"),
     "nbd": ("nbd", "NbdHandler"),
     "null": ("null", "NullHandler"),
-    "qcow": ("qcow", "QcowHandler"),
     "overlay": ("overlay", "OverlayHandler"),
+    "qcow": ("qcow", "QcowHandler"),
     "ram": ("ram", "RamHandler"),
     "rbd": ("rbd", "RbdHandler"),
 }
