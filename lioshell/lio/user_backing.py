@@ -26,6 +26,9 @@ def user_backing_path(dev_config: str) -> str:
         return ""
     # Of file any ";" but that of its flag belongs to the path (handlers/file.py).
     path = config.removesuffix(";sync") if subtype == "file" else _main(config)
+    # tcmu-runner's fbo has `ro/` in front of the path, and its zbc options up to "@".
+    if not path.startswith("/"):
+        path = path.partition("@")[2] if subtype == "zbc" else path.removeprefix("ro/")
     return path if path.startswith("/") else ""
 
 

@@ -31,6 +31,7 @@ _HANDLERS: Final = {
     "qcow": ("qcow", "QcowHandler"),
     "ram": ("ram", "RamHandler"),
     "rbd": ("rbd", "RbdHandler"),
+    "zbc": ("zbc", "ZbcHandler"),
 }
 
 # What a listing looks for, without importing the handler: a Python module, a shared library, or a
@@ -195,8 +196,9 @@ def make_unit(
 def _unit_class(kind: type[Handler]) -> MakeUnit:
     """Return the logical unit for a handler's peripheral device type. Raises HostError."""
     from lioshell.runner.scsi.disk import Disk
+    from lioshell.runner.scsi.zoned import ZonedDisk
 
-    units: dict[int, MakeUnit] = {0x00: Disk}
+    units: dict[int, MakeUnit] = {0x00: Disk, 0x14: ZonedDisk}
     try:
         return units[kind.device_type]
     except KeyError:

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from lioshell.runner.scsi.unit import Unit
 
 _SHORT = Struct(">II")
-_LONG = Struct(">QIxBB17x")
+_LONG = Struct(">QIBBB17x")
 _FIELDS_10 = Struct(">2xI2xB")
 _FIELDS_16 = Struct(">2xQIB")
 _MAX_LBA_10 = 0xFFFFFFFF
 _LBPME = 0x80
 _LBPRZ = 0x40
+_RC_BASIS_LAST_BLOCK = 0x10
 
 
 def read_capacity_10(unit: Unit, command: Command) -> Response:
@@ -32,11 +33,16 @@ def read_capacity_10(unit: Unit, command: Command) -> Response:
 
 
 def read_capacity_16(unit: Unit, command: Command) -> Response:
-    """READ CAPACITY (16), SBC-3 5.16: no protection information; unmapped blocks read as zeros."""
+    """READ CAPACITY (16), SBC-3 5.16: no protection information; unmapped blocks read as zeros.
+
+    RC BASIS says of zones that this is the last block of all of them (ZBC-2 5.8).
+    """
     lba, allocation_length, pmi = _FIELDS_16.unpack_from(command.cdb)
     last = unit.blocks - 1
     provisioning = _LBPME | _LBPRZ if unit.provisioned else 0
-    payload = _LONG.pack(last, unit.block_size_bytes, vpd.physical_exponent(unit), provisioning)
+    basis = _RC_BASIS_LAST_BLOCK if unit.is_zoned else 0
+    exponent = vpd.physical_exponent(unit)
+    payload = _LONG.pack(last, unit.block_size_bytes, basis, exponent, provisioning)
     return _partial_medium(lba, pmi, last) or parameter_data(command, payload, allocation_length)
 
 

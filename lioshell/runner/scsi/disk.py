@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from lioshell.runner.scsi import mode, vpd
 from lioshell.runner.scsi.attention import CAPACITY_CHANGED
@@ -29,7 +29,7 @@ class Disk(Unit):
     __slots__ = ()
 
     # SAM-5, SPC-4, SBC-3, each without a version claimed (SPC-4 table 148).
-    version_descriptors = (0x00A0, 0x0460, 0x04C0)
+    version_descriptors: ClassVar[tuple[int, ...]] = (0x00A0, 0x0460, 0x04C0)
     vpd_pages = vpd.DISK_PAGES
     mode_pages = mode.DISK_PAGES
 

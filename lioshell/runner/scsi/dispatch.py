@@ -8,7 +8,7 @@ the service action where there is one, and a one for every bit that is evaluated
 from __future__ import annotations
 
 from types import MethodType
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from lioshell.runner.scsi.cdb import NACA
 from lioshell.runner.scsi.sense import INVALID_CDB, INVALID_OPERATION_CODE, invalid_field
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from lioshell.runner.scsi.unit import Unit
 
     Run = Callable[[Command], Response | Deferred]
-    Execute = Callable[[Unit, Command], Response | Deferred]
+    # Any: a table belongs to one kind of unit, and its functions take that one.
+    Execute = Callable[[Any, Command], Response | Deferred]
 
 _SERVICE_ACTION: Final = 0x1F
 _VARIABLE_LENGTH: Final = 0x7F

@@ -112,6 +112,7 @@ class Unit:
     mode_pages: ClassVar[Mapping[int, MakePage]]
     removable: ClassVar[bool] = False
     """RMB of the INQUIRY data: the medium can be another one tomorrow."""
+    is_zoned: ClassVar[bool] = False
     has_block_descriptor: ClassVar[bool] = True
     """Mode parameters begin as those of direct access block devices do (SBC-3 6.5.1)."""
 
