@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # Subtype -> module below lioshell.runner.handlers, and class.
 _HANDLERS: Final = {
     "fault": ("fault", "FaultHandler"),
+    "fbo": ("fbo", "FboHandler"),
     "file": ("file", "FileHandler"),
     "nbd": ("nbd", "NbdHandler"),
     "null": ("null", "NullHandler"),
@@ -196,9 +197,10 @@ def make_unit(
 def _unit_class(kind: type[Handler]) -> MakeUnit:
     """Return the logical unit for a handler's peripheral device type. Raises HostError."""
     from lioshell.runner.scsi.disk import Disk
+    from lioshell.runner.scsi.optical import OpticalDrive
     from lioshell.runner.scsi.zoned import ZonedDisk
 
-    units: dict[int, MakeUnit] = {0x00: Disk, 0x14: ZonedDisk}
+    units: dict[int, MakeUnit] = {0x00: Disk, 0x05: OpticalDrive, 0x14: ZonedDisk}
     try:
         return units[kind.device_type]
     except KeyError:

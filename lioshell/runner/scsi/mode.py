@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from lioshell.runner.command import Command, Response
     from lioshell.runner.scsi.unit import Unit
 
-    MakePage = Callable[[Unit], "Page"]
+    # A table of pages belongs to one kind of unit, and its functions take that one.
+    MakePage = Callable[..., "Page"]
 
 _DBD: Final = 0x08
 _LLBAA: Final = 0x10

@@ -16,6 +16,7 @@ CHECK_CONDITION: Final = 0x02
 BUSY: Final = Response(0x08)
 
 # Sense keys, SPC-4 table 48.
+NOT_READY: Final = 0x2
 MEDIUM_ERROR: Final = 0x3
 HARDWARE_ERROR: Final = 0x4
 ILLEGAL_REQUEST: Final = 0x5

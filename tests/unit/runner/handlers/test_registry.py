@@ -21,6 +21,7 @@ from lioshell.shell.nodes.user_backstore import UserBackstoreNode
 def test_names_and_find() -> None:
     assert "file" in registry.names()
     assert list(registry.names()) == sorted(registry.names())
+    assert {"fbo", "file", "zbc"} <= set(registry.names())
     assert registry.find("file") is FileHandler
 
 
