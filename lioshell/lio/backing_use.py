@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from lioshell.lio.backstores import StorageObject
     from lioshell.lio.root import Lio
 
+_WITH_TRAY = ("fbo",)
+"""Which may stand on another file tomorrow."""
 _ON_FILES = ("fileio", "block")
 
 
@@ -53,7 +55,7 @@ def _lasting_backing(storage_object: StorageObject) -> Backing | None:
     """Return what an object will stand on as long as it is there; None where that is not sure."""
     if storage_object.plugin not in (*_ON_FILES, "user"):
         return NO_BACKING
-    if not storage_object.enabled:
+    if not storage_object.enabled or storage_object.subtype in _WITH_TRAY:
         return None
     path = backing_path(storage_object)
     if not path:

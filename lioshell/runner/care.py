@@ -9,13 +9,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from lioshell.errors import NotFoundError, RunnerError
+from lioshell.runner.handlers import registry
 from lioshell.runner.scsi.disk import Disk
+from lioshell.runner.scsi.optical import OpticalDrive
 from lioshell.runner.scsi.unit import Unit
 from lioshell.runner.supervisor import SETTLE_TIMEOUT_S
 
 if TYPE_CHECKING:
+    from lioshell.kernel.ports import UioDevice
     from lioshell.runner.command import LogicalUnit
     from lioshell.runner.device import ServedDevice
+    from lioshell.runner.handlers.base import Handler
     from lioshell.runner.loop import Loop
     from lioshell.runner.supervisor import Supervisor
 
@@ -101,6 +105,60 @@ class Care:
             supervisor.gate.try_open(served.device)
         return {"size_bytes": size_bytes}
 
+    def change_medium(self, path: str, config: str, *, force: bool) -> dict[str, Any]:
+        """Put what `config` names into a drive, or take out what is in it; return the size.
+
+        The former one is closed, its last writes on stable storage, and initiators are told. While
+        one has locked the tray it is asked to let go, unless `force`. Raises LioshellError; the
+        drive is as it was then.
+        """
+        served = self._served(path)
+        unit = served.unit
+        if not isinstance(unit, OpticalDrive):
+            raise RunnerError(f"{path} is no drive whose medium can be changed", path=path)
+        if unit.locked and not force:
+            unit.request_eject()
+            raise RunnerError(
+                "An initiator uses the disc and has locked the drive; it has been asked to let go",
+                hint="Unmount the disc there, or take it away with force=true.",
+                path=path,
+            )
+        self._quiet(served, SETTLE_TIMEOUT_S)
+        try:
+            return self._exchange(served.device, unit, config)
+        finally:
+            self._supervisor.gate.try_open(served.device)
+
+    def _exchange(self, device: UioDevice, unit: OpticalDrive, config: str) -> dict[str, Any]:
+        """Exchange the medium of a drive that is quiet, all or nothing."""
+        gate, old = self._supervisor.gate, unit.handler
+        subtype, _ = registry.split(device.dev_config)
+        try:
+            old.flush()
+        except OSError as error:
+            raise RunnerError(
+                f"The last writes to the disc cannot be put on storage: {error.strerror}",
+                hint="See what is wrong with its file system: dmesg.",
+                path=device.configfs_path,
+            ) from error
+        new, size_bytes = _open_medium(subtype, config)
+        try:
+            self._loop.call(lambda: unit.set_disc(new))
+            gate.set_medium(device, f"{subtype}/{config}", size_bytes)
+        except BaseException:
+            self._loop.call(lambda: unit.set_disc(old))
+            new.close()
+            raise
+        try:
+            old.close()
+        except OSError as error:
+            raise RunnerError(
+                f"The disc is changed, but the former one could not be closed: {error.strerror}",
+                hint="See what is wrong with its file system: dmesg.",
+                path=device.configfs_path,
+            ) from error
+        return {"size_bytes": size_bytes}
+
     def give_away(self, path: str) -> list[str]:
         """Give a device up for the process that asks. Raises NotFoundError."""
         self._supervisor.give_away(self._served(path))
@@ -161,3 +219,16 @@ class Care:
                 path=path,
             )
         return served
+
+
+def _open_medium(subtype: str, config: str) -> tuple[Handler, int]:
+    """Open the storage of a medium that exists, and return it with its size."""
+    handler = registry.for_new(subtype, config)
+    size_bytes = handler.size_of(config)
+    if size_bytes is None:
+        raise NotFoundError(
+            f"{registry.shown(f'{subtype}/{config}')} is not there",
+            hint="Make it first; an empty one that can be written with: truncate -s 4G PATH",
+        )
+    block_size_bytes = handler.block_size_of(config, 0)
+    return handler.open(config, size_bytes, block_size_bytes), size_bytes

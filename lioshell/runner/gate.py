@@ -61,6 +61,11 @@ class Gate:
         """Tell the kernel the size, without netlink (tcmu_set_configfs_dev_params)."""
         self._configfs.write(f"{device.configfs_path}/control", f"dev_size={size_bytes}")
 
+    def set_medium(self, device: UioDevice, dev_config: str, size_bytes: int) -> None:
+        """Tell the kernel what a device stands on now, without netlink; uio keeps the old name."""
+        text = f"dev_config={dev_config},dev_size={size_bytes}"
+        self._configfs.write(f"{device.configfs_path}/control", text)
+
     def time_out_s(self, device: UioDevice) -> float:
         """Return how long the kernel waits for a command, 0 for ever (attrib/cmd_time_out)."""
         try:

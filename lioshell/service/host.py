@@ -92,10 +92,10 @@ class Host:
         """Answer another process.
 
         `status` tells of the devices, `wait` does when one is served or cannot be, `end` asks a
-        temporary service to end. `info`, `resize`, `repair` and `give` (the device to who asks) are
-        for the one that serves `path`; the others answer without a `result`.
+        temporary service to end. `info`, `resize`, `medium`, `repair` and `give` (the device to who
+        asks) are for the one that serves `path`; the others answer without a `result`.
         """
-        if request.get("op") in ("info", "resize", "repair", "give"):
+        if request.get("op") in ("info", "resize", "medium", "repair", "give"):
             return self._care_for(request)
         if request.get("op") == "end" and self._end is not None:
             self._end()
@@ -117,6 +117,9 @@ class Host:
                 result: object = self.care.info(path)
             elif request["op"] == "resize":
                 result = self.care.resize(path, int(request["size_bytes"]))
+            elif request["op"] == "medium":
+                config, force = str(request["config"]), request["force"] is True
+                result = self.care.change_medium(path, config, force=force)
             elif request["op"] == "give":
                 result = self.care.give_away(path)
             elif self.supervisor.owns(path):

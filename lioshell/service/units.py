@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lioshell.runner.handlers import registry
-from lioshell.service.modes import KeptModes
+from lioshell.service.modes import KeptModes, KeptTray
 from lioshell.service.port_groups import PortGroups
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def unit_maker(kernel: Kernel) -> Callable[[UioDevice], LogicalUnit | None]:
     def make(device: UioDevice) -> LogicalUnit | None:
         if not is_ours(kernel, device.dev_config):
             return None
+        from lioshell.runner.scsi.optical import OpticalDrive
         from lioshell.runner.scsi.unit import LIO_COMPANY_ID, Identity
 
         base = device.configfs_path
@@ -47,10 +48,14 @@ def unit_maker(kernel: Kernel) -> Callable[[UioDevice], LogicalUnit | None]:
         def attribute(name: str) -> int:
             return int(kernel.configfs.read(f"{base}/attrib/{name}"))
 
+        dev_config = device.dev_config
+        if registry.has_tray(dev_config.partition("/")[0]):
+            # The uio device keeps the name of the disc that the drive was made with.
+            dev_config = kernel.configfs.read(f"{base}/attrib/dev_config")
         # The uio device appears before the kernel has set the default of what was not given
         # (drivers/target/target_core_user.c, tcmu_configure_device).
         unit = registry.make_unit(
-            device.dev_config,
+            dev_config,
             size_bytes=attribute("dev_size"),
             block_size_bytes=attribute("hw_block_size") or _DEFAULT_BLOCK_SIZE_BYTES,
             hw_max_sectors=attribute("hw_max_sectors") or _DEFAULT_MAX_SECTORS,
@@ -59,6 +64,8 @@ def unit_maker(kernel: Kernel) -> Callable[[UioDevice], LogicalUnit | None]:
         unit.port_groups = PortGroups(kernel.configfs, base)
         try:
             KeptModes(kernel.run_dir, base, identity).attach(unit)
+            if isinstance(unit, OpticalDrive):
+                KeptTray(kernel.run_dir, base, identity).attach(unit)
         except BaseException:
             unit.close()
             raise

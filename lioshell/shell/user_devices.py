@@ -51,6 +51,12 @@ class UserDevices:
 
         return registry.shown(storage_object.dev_config)
 
+    def has_tray(self, subtype: str) -> bool:
+        """Tell whether the devices of a subtype are drives whose medium can be changed."""
+        from lioshell.runner.handlers import registry
+
+        return registry.has_tray(subtype)
+
     def lacking(self, subtype: str) -> str:
         """Return what a subtype lacks on this machine, "" where nothing; costs next to nothing."""
         from lioshell.runner.handlers import registry

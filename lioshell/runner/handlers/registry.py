@@ -42,6 +42,9 @@ _NEEDS: Final[dict[str, tuple[str, str]]] = {
     "rbd": ("library", "librbd.so.1"),
 }
 
+# Known without an import: a listing asks.
+_WITH_TRAY: Final = frozenset(("fbo",))
+
 
 def lacking(subtype: str) -> str:
     """Return what one of our own subtypes lacks on this machine, for a listing; "" for nothing."""
@@ -161,6 +164,11 @@ def serves(dev_config: str) -> bool:
     """Tell whether a device of this dev_config belongs to one of the subtypes."""
     subtype, separator, _ = dev_config.partition("/")
     return bool(separator) and (subtype in _HANDLERS or subtype in third_party.found())
+
+
+def has_tray(subtype: str) -> bool:
+    """Tell whether the devices of a subtype are drives whose medium can be changed."""
+    return subtype in _WITH_TRAY
 
 
 def make_unit(

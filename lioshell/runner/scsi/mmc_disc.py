@@ -68,7 +68,7 @@ def _address(lba: int, msf: bool) -> bytes:
     return bytes((0, *divmod(seconds, 60), frame))
 
 
-_DISC_INFORMATION: Final = Struct(">HBBBBBBB3xIII11x")
+_DISC_INFORMATION: Final = Struct(">HBBBBBBB3xIII10x")
 # Byte 2: Erasable, state of the last session, disc status (MMC-6 table 372).
 _FINISHED: Final = 0x0E
 _RANDOM_WRITABLE: Final = 0x1F

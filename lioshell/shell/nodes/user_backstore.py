@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from lioshell.errors import ConflictError, HostError, LioshellError, UsageError
 from lioshell.lio.transaction import Transaction
 from lioshell.shell.nodes.backstores import BackstoreNode
+from lioshell.shell.nodes.optical_drive import OpticalDriveNode
 from lioshell.shell.nodes.storage_object import StorageObjectNode
 from lioshell.shell.nodes.user_object import UserObjectNode
-from lioshell.shell.nodes.user_storage import preparing, wanted
+from lioshell.shell.nodes.user_storage import block_size_of, preparing, wanted
 from lioshell.shell.values import number
 from lioshell.specs import Parameter
 
@@ -90,17 +91,21 @@ class UserBackstoreNode(BackstoreNode):
         """Return a storage object if it is of this subtype."""
         node = super().child(name)
         if isinstance(node, StorageObjectNode) and node.storage_object.subtype == self.subtype:
-            return UserObjectNode(self, self.session, node.storage_object)
+            return self._node(node.storage_object)
         return None
 
     @property
     def children(self) -> list[Node]:
         """All storage objects, out of one listing."""
         return [
-            UserObjectNode(self, self.session, node.storage_object)
+            self._node(node.storage_object)
             for node in super().children
             if isinstance(node, StorageObjectNode)
         ]
+
+    def _node(self, storage_object: StorageObject) -> UserObjectNode:
+        kind = OpticalDriveNode if self.session.has_tray(self.subtype) else UserObjectNode
+        return kind(self, self.session, storage_object)
 
     def summary(self) -> tuple[str, bool | None]:
         """Count the storage objects, and tell what the subtype lacks on this machine."""
@@ -216,6 +221,9 @@ class UserBackstoreNode(BackstoreNode):
         kernel_options |= self._control_options(control)
         block_size_bytes = int(kernel_options.pop("hw_block_size", block_size_bytes))
         self._check_block_size(block_size_bytes)
+        block_size_bytes = block_size_of(
+            self.session, self.subtype, storage.config, block_size_bytes
+        )
         made = create_user(
             self.lio,
             name,
@@ -237,8 +245,8 @@ class UserBackstoreNode(BackstoreNode):
     def ui_command_changemedium(self, name: str, size: str, cfgstring: str) -> None:
         """Let a disk stand on another medium, with a size and CFGSTRING of its own.
 
-        It keeps its name, serial number and attributes. No LUN may export it: the kernel tells no
-        initiator that the medium is another one.
+        It keeps its name, serial number and attributes. No LUN may export it, unless it is an
+        optical drive, which tells its initiators: the kernel tells none that a disk is another.
 
         Examples:
             changemedium disk1 1M /srv/other.img
@@ -247,6 +255,9 @@ class UserBackstoreNode(BackstoreNode):
         assert isinstance(node, StorageObjectNode)
         old = node.storage_object
         storage = wanted(self.session, self.subtype, name, size, cfgstring, {})
+        if isinstance(node, OpticalDriveNode) and old.users():
+            node.insert(storage.config, storage.size_bytes)
+            return
         users = old.users()
         if users:
             raise ConflictError(

@@ -58,6 +58,13 @@ def preparing(
     return lambda block: handler.prepare(config, size_bytes, block)
 
 
+def block_size_of(session: Session, subtype: str, config: str, asked_bytes: int) -> int:
+    """Return the bytes in a block of the new object; some storage has its own."""
+    if subtype in session.lio.kernel.system.foreign_subtypes():
+        return asked_bytes
+    return session.handler(subtype).block_size_of(config, asked_bytes)
+
+
 def _of_tcmu_runner(
     session: Session, subtype: str, size: str | None, cfgstring: str | None
 ) -> Storage:
