@@ -42,8 +42,8 @@ def zoned(guest: Guest) -> Iterator[str]:
     guest.run("mkdir -p /srv; modprobe sg", check=True)
     service = start_service(guest)
     try:
-        options = ";zone_size=1M;conventional=2;max_open=4"
-        yield lun(guest, WWN, f'/backstores/user:zbc create z0 16M "{IMAGE}{options}"')
+        options = "zone_size=1M conventional=2 max_open=4"
+        yield lun(guest, WWN, f"/backstores/user:zbc create z0 16M {IMAGE} {options}")
     finally:
         for line in (
             f"/loopback delete {WWN}",
@@ -53,7 +53,7 @@ def zoned(guest: Guest) -> Iterator[str]:
         ):
             guest.run(["lioshell", "--yes", "-c", line], timeout_s=120)
         service.kill()
-        guest.run(f"rm -f {IMAGE} {AWARE_IMAGE}")
+        guest.run(f"rm -f {IMAGE} {AWARE_IMAGE}; pkill -9 -f '[l]ioshell serve'")
 
 
 def zones(guest: Guest, disk: str) -> list[tuple[int, int, str]]:
@@ -72,9 +72,10 @@ def test_sd_sees_a_host_managed_disk(guest: Guest, zoned: str) -> None:
     found = zones(guest, zoned)
     assert [start for start, _, _ in found] == [ZONE_SECTORS * n for n in range(16)]
     assert [condition for _, _, condition in found] == ["conventional"] * 2 + ["empty"] * 14
-    shown = guest.run(f"sg_inq {zoned}; sg_vpd -p zbdch {zoned}; sg_readcap -l {zoned}")
-    assert "PDT=20" in shown.stdout or "zoned" in shown.stdout
-    assert "URSWRZ): 1" in shown.stdout or "URSWRZ=1" in shown.stdout
+    shown = guest.run(f"sg_inq {zoned}; sg_vpd -p 0xb6 {zoned}; sg_readcap -l {zoned}")
+    print(shown.stdout)
+    assert "PDT=20" in shown.stdout
+    assert "(URSWRZ): 1" in shown.stdout
     assert "sequential write required zones: 4" in shown.stdout
 
 
@@ -118,19 +119,18 @@ def test_zones_are_written_in_order_finished_and_reset(guest: Guest, zoned: str)
 def test_a_service_that_is_killed_keeps_zones_and_data(guest: Guest, zoned: str) -> None:
     """Writes go on while it is killed and another takes over: none fails, none is lost."""
     script = f"""
-        set -u
         head -c 1M /dev/urandom > /tmp/zone
-        (for n in $(seq 0 63); do
+        for n in $(seq 0 63); do
             dd if=/tmp/zone of={zoned} bs=16K count=1 skip=$n seek=$((64 * 5 + n)) oflag=direct \
                 conv=notrunc status=none || echo "write $n failed"
-        done; echo written) > /tmp/writer 2>&1 &
-        sleep 1
-        pkill -9 -f '[l]ioshell serve'
-        lioshell serve > /tmp/second.log 2>&1 &
-        wait $!
+        done
+        echo written
     """
-    guest.start(script)
-    guest.run("for n in $(seq 90); do grep -q written /tmp/writer && break; sleep 1; done")
+    writer = f"{{ {script} }} > /tmp/writer 2>&1"
+    guest.start(writer)
+    guest.run("sleep 1; pkill -9 -f '[l]ioshell serve'", check=True)
+    start_service(guest)
+    guest.run("for n in $(seq 50); do grep -q written /tmp/writer && break; sleep 1; done")
     assert guest.run("cat /tmp/writer").stdout == "written\n"
     shown = guest.run(
         f"dd if={zoned} of=/tmp/back bs=1M skip=5 count=1 iflag=direct status=none"
@@ -142,8 +142,8 @@ def test_a_service_that_is_killed_keeps_zones_and_data(guest: Guest, zoned: str)
 
 
 def test_a_host_aware_disk_is_a_disk_with_zones(guest: Guest, zoned: str) -> None:
-    options = ";model=host-aware;zone_size=1M;conventional=0"
-    line = f'/backstores/user:zbc create z1 16M "{AWARE_IMAGE}{options}"'
+    options = "model=host-aware zone_size=1M conventional=0"
+    line = f"/backstores/user:zbc create z1 16M {AWARE_IMAGE} {options}"
     disk = lun(guest, AWARE_WWN, line)
     script = f"""
         set -eu
