@@ -43,6 +43,8 @@ OTHERWISE = {
     ): "goes on past failures, as a restore does: test_restore_failures.py",
     ("StorageObjectNode", "saveconfig"): "changes a file only: test_save_part.py",
     ("UserBackstoreNode", "changemedium"): "a test of its own in ..._removed.py",
+    ("OpticalDriveNode", "eject"): "asked of who serves the drive: test_optical_drive.py",
+    ("OpticalDriveNode", "insert"): "asked of who serves the drive: test_optical_drive.py",
     ("UserObjectNode", "serve"): "changes who serves a device, not the device: test_device_care.py",
     ("UserObjectNode", "resize"): "asked of who serves the device: test_device_care.py",
     ("UserObjectNode", "repair"): "asked of who serves the device: test_device_care.py",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lioshell.runner.scsi.zoned import ZonedDisk
 
-_LIMITS: Final = Struct(">4xII52x")
+_LIMITS: Final = Struct(">4xII48x")
 _CHARACTERISTICS: Final = Struct(">B3xIII44x")
 _URSWRZ: Final = 0x01
 _NOT_REPORTED: Final = 0xFFFFFFFF
