@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _REPAIR_TIMEOUT_S = 3.0
 
 _STATUS_TIMEOUT_S = 2.0
+_LET_GO_TIMEOUT_S = 6.0
+"""Linux asks for events every two seconds."""
 
 
 def _storage_status(unit: LogicalUnit) -> dict[str, str]:
@@ -116,10 +118,9 @@ class Care:
         unit = served.unit
         if not isinstance(unit, OpticalDrive):
             raise RunnerError(f"{path} is no drive whose medium can be changed", path=path)
-        if unit.locked and not force:
-            unit.request_eject()
+        if unit.locked and not force and not unit.request_eject(_LET_GO_TIMEOUT_S):
             raise RunnerError(
-                "An initiator uses the disc and has locked the drive; it has been asked to let go",
+                "An initiator uses the disc and has locked the drive; asked to let go, it has not",
                 hint="Unmount the disc there, or take it away with force=true.",
                 path=path,
             )

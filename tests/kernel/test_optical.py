@@ -76,20 +76,29 @@ def test_an_image_is_mounted_and_every_file_is_as_it_was(guest: Guest, drive: st
     assert "CD-ROM" in told
 
 
+def poll_events(guest: Guest, drive: str, every_ms: int) -> None:
+    """Have Linux look for events of the drive; udev lets the disc go when it is asked to."""
+    name = drive.rpartition("/")[2]
+    guest.run(f"echo {every_ms} > /sys/block/{name}/events_poll_msecs", check=True)
+
+
 def test_the_drive_is_locked_while_its_disc_is_mounted(guest: Guest, drive: str) -> None:
-    guest.run(f"mount -o ro {drive} /mnt/disc", check=True)
-    refused = guest.run(f"lioshell {DRIVE} eject")
+    poll_events(guest, drive, 0)
+    guest.run(f"udevadm settle; mount -o ro {drive} /mnt/disc", check=True)
+    refused = guest.run(f"lioshell {DRIVE} insert /srv/discs/two.iso")
     assert refused.rc == 1
     assert "locked" in refused.stderr
-    guest.run("cat /mnt/disc/name && umount /mnt/disc", check=True)
-    guest.run(f"lioshell {DRIVE} eject", check=True)
+    assert guest.run("cat /mnt/disc/name && umount /mnt/disc", check=True).stdout == "first\n"
+    guest.run(f"lioshell {DRIVE} eject force=true", check=True)
     assert guest.run(f"mount -o ro {drive} /mnt/disc").rc != 0
     assert "not present" in guest.run(f"sg_turs -v {drive}").stderr.lower()
 
 
 def test_another_disc_is_found_and_outlives_the_service(guest: Guest, drive: str) -> None:
+    poll_events(guest, drive, 1000)
     guest.run(f"lioshell {DRIVE} insert /srv/discs/two.iso", check=True)
     assert name_on(guest, drive) == "second"
+    # Its udev has locked the drive, and opens it when it is asked to.
     guest.run(f"lioshell {DRIVE} insert /srv/discs/one.iso", check=True)
     assert name_on(guest, drive) == "first"
     guest.run(f"lioshell {DRIVE} insert /srv/discs/two.iso", check=True)
@@ -99,20 +108,21 @@ def test_another_disc_is_found_and_outlives_the_service(guest: Guest, drive: str
 
 
 def test_an_initiator_opens_and_closes_the_tray(guest: Guest, drive: str) -> None:
-    guest.run(f"eject {drive}", check=True)
+    poll_events(guest, drive, 0)
+    guest.run(f"udevadm settle; sg_prevent --allow {drive}; sg_start --eject {drive}", check=True)
     assert guest.run(f"mount -o ro {drive} /mnt/disc").rc != 0
-    guest.run(f"eject -t {drive}", check=True)
+    guest.run(f"sg_start --load {drive}", check=True)
     assert name_on(guest, drive) == "second"
 
 
 def test_a_disc_is_written(guest: Guest, drive: str) -> None:
     script = f"""
         set -eu
-        lioshell {DRIVE} insert /srv/discs/blank.disc
+        lioshell {DRIVE} insert /srv/discs/blank.disc force=true
         head -c 1M /dev/urandom > /tmp/disc.data
         dd if=/tmp/disc.data of={drive} bs=64K seek=16 conv=notrunc,fsync status=none
         cmp -n 1048576 -i 0:1048576 /tmp/disc.data /srv/discs/blank.disc
-        lioshell {DRIVE} insert /srv/discs/one.iso
+        lioshell {DRIVE} insert /srv/discs/one.iso force=true
         ! dd if=/tmp/disc.data of={drive} bs=64K count=1 conv=notrunc,fsync status=none
         cmp {drive} /srv/discs/one.iso
     """

@@ -75,7 +75,7 @@ def test_sd_sees_a_host_managed_disk(guest: Guest, zoned: str) -> None:
     shown = guest.run(f"sg_inq {zoned}; sg_vpd -p 0xb6 {zoned}; sg_readcap -l {zoned}")
     print(shown.stdout)
     assert "PDT=20" in shown.stdout
-    assert "(URSWRZ): 1" in shown.stdout
+    assert "URSWRZ: 1" in shown.stdout
     assert "sequential write required zones: 4" in shown.stdout
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Final
 
 from lioshell.runner.handlers.optical import BLOCK_SIZE_BYTES, NoMedium
@@ -122,7 +123,7 @@ class OpticalDrive(Unit):
     locked, for whoever serves the drive next.
     """
 
-    __slots__ = ("_event", "keep_tray", "locked", "tray_open")
+    __slots__ = ("_event", "_moved", "keep_tray", "locked", "tray_open")
 
     # SAM-5, SPC-4, MMC-5, each without a version claimed (SPC-4 table 148).
     version_descriptors = (0x00A0, 0x0460, 0x0420)
@@ -143,6 +144,7 @@ class OpticalDrive(Unit):
         self.locked = False
         self.keep_tray: KeepTray | None = None
         self._event = 0
+        self._moved = threading.Condition()
         super().__init__(identity, geometry, handler, OPTICAL_OPERATIONS, read_only)
         self.device_type = 0x05
         self._settle()
@@ -210,9 +212,14 @@ class OpticalDrive(Unit):
         self.tray_open, self.locked = tray_open, locked
         self._settle()
 
-    def request_eject(self) -> None:
-        """Tell initiators that somebody wants the disc: who polls for events may let it go."""
+    def request_eject(self, timeout_s: float) -> bool:
+        """Tell initiators that somebody wants the disc, and whether they let it go in time.
+
+        Linux looks for events every two seconds where udev told it to (events_dfl_poll_msecs).
+        """
         self._event = mmc_drive.EJECT_REQUEST
+        with self._moved:
+            return self._moved.wait_for(lambda: self.tray_open or not self.locked, timeout_s)
 
     def take_event(self) -> int:
         """Return the media event that nobody has been told of, 0 for none."""
@@ -220,6 +227,8 @@ class OpticalDrive(Unit):
         return event
 
     def _kept(self) -> None:
+        with self._moved:
+            self._moved.notify_all()
         if self.keep_tray is not None:
             self.keep_tray(self.tray_open, self.locked)
 
@@ -235,6 +244,7 @@ class OpticalDrive(Unit):
             for code in _NEED_A_DISC:
                 table[code] = not_ready
         self._commands = self._dispatch = table
+        self.attention = changed
         if changed:
             self._dispatch = with_attention(
                 table, MEDIUM_CHANGED, self._reported, _BESIDE_ATTENTION

@@ -80,3 +80,5 @@ class ZonedDisk(Disk):
         self.restricted_reads = handler.restricted_reads
         self.device_type = _HOST_MANAGED if self.zones.is_host_managed else 0x00
         self.set_operations(ZONED_OPERATIONS)
+        # The fast path knows nothing of zones.
+        self.direct_file = None

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from lioshell.runner.handlers.optical import NoMedium
@@ -80,13 +82,31 @@ def test_a_locked_drive_does_not_eject(bench) -> None:
 
 
 def test_a_request_to_eject_is_an_event(bench) -> None:
-    bench.drive.request_eject()
+    bench.drive.lock(True)
+    assert not bench.drive.request_eject(0.0)
     assert event(bench) == (1, 2)
     assert event(bench) == (0, 2)
 
 
+@pytest.mark.parametrize("answer", ["1e 00 00 00 00 00", "eject"])
+def test_who_asks_waits_until_the_initiator_lets_go(bench, answer) -> None:
+    bench.drive.lock(True)
+    waiting = threading.Thread(target=lambda: told.append(bench.drive.request_eject(60.0)))
+    told: list[bool] = []
+    waiting.start()
+    while event(bench)[0] != 1:
+        pass
+    if answer == "eject":
+        bench.drive.open_tray()
+    else:
+        bench.good(answer)
+    waiting.join(60.0)
+    assert told == [True]
+
+
 def test_an_event_that_has_no_room_is_not_lost(bench) -> None:
-    bench.drive.request_eject()
+    bench.drive.lock(True)
+    bench.drive.request_eject(0.0)
     bench.good("4a 01 00 00 10 00 00 00 04 00", 4)
     assert event(bench) == (1, 2)
 

@@ -8,6 +8,7 @@ import pytest
 from lioshell.errors import RunnerError
 from lioshell.runner.scsi.unit import Geometry, Identity
 from lioshell.runner.scsi.zoned import ZONED_OPERATIONS, ZonedDisk
+from lioshell.testing.initiator import Initiator, rw16
 
 from .zoned_bench import ZonedBench, failure
 
@@ -102,3 +103,18 @@ def test_a_handler_without_zones_is_refused(make_bench) -> None:
     handler = make_bench().handler
     with pytest.raises(RunnerError, match="no zones"):
         ZonedDisk(Identity("1"), Geometry(32768), handler)
+
+
+def test_the_fast_path_leaves_zones_alone(tmp_path) -> None:
+    """Whatever the handler is, READ and WRITE of a zoned disk look at the zones."""
+    with Initiator.of(f"zbc/{_made(tmp_path)}", 8 << 20) as disk:
+        assert disk.device.unit.direct_file is None
+        disk.refused(rw16(0x8A, 7 * 2048 + 1, 1), (5, 0x21, 4), b"x" * 512)
+        disk.good(bytes.fromhex("2a00000038000000 0100"), b"x" * 512)
+        disk.refused(bytes.fromhex("2a00000038000000 0100"), (5, 0x21, 4), b"x" * 512)
+
+
+def _made(folder) -> str:
+    config = f"{folder}/fast.zbc;zone_size=1M"
+    ZonedBench(f"{folder}/fast.zbc").disk.close()
+    return config
