@@ -11,12 +11,14 @@ import ctypes
 import errno
 import itertools
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lioshell.runner.handlers.base import TransferError
 
 if TYPE_CHECKING:
     from lioshell.runner.handlers.completion import Done
+
+T = TypeVar("T")
 
 IOV_MAX = os.sysconf("SC_IOV_MAX")
 
@@ -85,22 +87,19 @@ class Transfer:
             self.done(None)
 
 
-class InFlight:
-    """Transfers that a library has, by a number that it gives back; for any thread."""
+class InFlight(Generic[T]):
+    """What a library has, by a number that it gives back; for any thread."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
-        self._transfers: dict[int, Transfer] = {}
+        self._held: dict[int, T] = {}
 
-    def put(self, transfer: Transfer) -> int:
-        """Keep a transfer and return its number."""
+    def put(self, what: T) -> int:
+        """Keep something and return its number."""
         number = next(self._numbers)
-        self._transfers[number] = transfer
+        self._held[number] = what
         return number
 
-    def take(self, number: int) -> Transfer:
-        """Return a transfer and forget it. Raises KeyError."""
-        return self._transfers.pop(number)
-
-    def __len__(self) -> int:
-        return len(self._transfers)
+    def take(self, number: int) -> T:
+        """Return what has a number and forget it. Raises KeyError."""
+        return self._held.pop(number)

@@ -42,12 +42,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, Self
 
-_IN_FLIGHT: Final = InFlight()
-_READS: Final = InFlight()
+_IN_FLIGHT: Final[InFlight[Transfer]] = InFlight()
+_READS: Final[InFlight[Transfer]] = InFlight()
 """Apart, because a short read is an error and a write's result is not its length."""
 
 
-def _completed(flights: InFlight, is_read: bool) -> Any:
+def _completed(flights: InFlight[Transfer], is_read: bool) -> Any:
     def completed(completion: int, number: int) -> None:
         rbd = load().rbd
         result = rbd.rbd_aio_get_return_value(completion)
@@ -222,7 +222,7 @@ class RbdHandler(CompletionHandler):
 
     def _submit(
         self,
-        flights: InFlight,
+        flights: InFlight[Transfer],
         callback: Any,
         function: Any,
         transfer: Transfer,
@@ -244,7 +244,7 @@ class RbdHandler(CompletionHandler):
             raise OSError(-result, os.strerror(-result))
 
     def _completion(
-        self, flights: InFlight, callback: Any, transfer: Transfer
+        self, flights: InFlight[Transfer], callback: Any, transfer: Transfer
     ) -> tuple[ctypes.c_void_p, int]:
         number = flights.put(transfer)
         completion = ctypes.c_void_p()
@@ -254,7 +254,9 @@ class RbdHandler(CompletionHandler):
             raise OSError(-result, os.strerror(-result))
         return completion, number
 
-    def _give_up(self, flights: InFlight, completion: ctypes.c_void_p, number: int) -> None:
+    def _give_up(
+        self, flights: InFlight[Transfer], completion: ctypes.c_void_p, number: int
+    ) -> None:
         flights.take(number)
         self._rbd.rbd_aio_release(completion)
 

@@ -26,6 +26,7 @@ _HANDLERS: Final = {
     "fault": ("fault", "FaultHandler"),
     "fbo": ("fbo", "FboHandler"),
     "file": ("file", "FileHandler"),
+    "glfs": ("glfs", "GlfsHandler"),
     "nbd": ("nbd", "NbdHandler"),
     "null": ("null", "NullHandler"),
     "overlay": ("overlay", "OverlayHandler"),
@@ -38,6 +39,7 @@ _HANDLERS: Final = {
 # What a listing looks for, without importing the handler: a Python module, a shared library, or a
 # program (any of those between "|"). `Handler.unavailable` says more.
 _NEEDS: Final[dict[str, tuple[str, str]]] = {
+    "glfs": ("library", "libgfapi.so.0"),
     "qcow": ("program", "qemu-nbd"),
     "rbd": ("library", "librbd.so.1"),
 }
