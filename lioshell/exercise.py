@@ -109,7 +109,8 @@ def _storage(plan: Plan, *, overwrite: bool) -> Iterator[Callable[[], Initiator]
     with tempfile.TemporaryDirectory(prefix="lioshell-exercise-") as folder:
         config = plan.config if plan.config is not None else _scratch(handler, folder)
         registry.for_new(plan.subtype, config)
-        undo = handler.prepare(config, plan.size_bytes, plan.block_size_bytes)
+        block_size_bytes = handler.block_size_of(config, plan.block_size_bytes)
+        undo = handler.prepare(config, plan.size_bytes, block_size_bytes)
         if undo is nothing_made and not overwrite:
             raise ConflictError(
                 f"{config} exists already, and its contents would be overwritten",
@@ -117,7 +118,7 @@ def _storage(plan: Plan, *, overwrite: bool) -> Iterator[Callable[[], Initiator]
             )
         try:
             yield lambda: Initiator.of(
-                f"{plan.subtype}/{config}", plan.size_bytes, plan.block_size_bytes
+                f"{plan.subtype}/{config}", plan.size_bytes, block_size_bytes
             )
         finally:
             undo()

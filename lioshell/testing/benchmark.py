@@ -10,7 +10,7 @@ import random
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from lioshell.testing.initiator import CommandFailedError, describe, rw16
+from lioshell.testing.initiator import CommandFailedError, describe
 
 if TYPE_CHECKING:
     from lioshell.testing.initiator import Initiator
@@ -44,6 +44,8 @@ def _measure(
     disk: Initiator, name: str, size_bytes: int, depth: int, writes: bool, seconds: float
 ) -> Figure:
     blocks, block = disk.capacity()
+    if writes:
+        blocks = disk.rewritable_blocks()
     count = max(1, size_bytes // block)
     places = max(1, blocks // count)
     payload = b"\x5a" * (count * block) if writes else b""
@@ -59,7 +61,7 @@ def _measure(
             return None
         place = chance.randrange(places) if is_random else issued % places
         issued += 1
-        cdb = rw16(0x8A if writes else 0x88, place * count, count)
+        cdb = disk.transfer(place * count, count, writes=writes)
         return cdb, payload, 0 if writes else count * block
 
     answers = disk.keep_busy(next_command, depth)

@@ -11,15 +11,17 @@ import os
 import struct
 from typing import TYPE_CHECKING, Final
 
-from lioshell.testing.initiator import CommandFailedError, Initiator, rw16, sense_of
+from lioshell.testing.initiator import OPTICAL, ZONED, CommandFailedError, Initiator, sense_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Check = Callable[[Initiator], str | None]
 
+_DISK: Final = 0x00
 _OUT_OF_RANGE: Final = (0x5, 0x21, 0x00)
 _INVALID_OPCODE: Final = (0x5, 0x20, 0x00)
+_UNALIGNED_WRITE: Final = (0x5, 0x21, 0x04)
 _MISCOMPARE: Final = (0xE, 0x1D, 0x00)
 
 
@@ -36,10 +38,12 @@ def _inquiry(disk: Initiator, page: int | None, size: int = 255) -> bytes:
 def identifies_itself(disk: Initiator) -> None:
     """INQUIRY and its vital product data pages are there and of the length that they say."""
     standard = _inquiry(disk, None)
-    _expect(standard[0] == 0 and standard[3] & 0xF == 2, "standard INQUIRY data are no disk's")
+    known = standard[0] in (_DISK, OPTICAL, ZONED)
+    _expect(known and standard[3] & 0xF == 2, "standard INQUIRY data are those of no disk")
     pages = _inquiry(disk, 0)
     listed = pages[4 : 4 + int.from_bytes(pages[2:4], "big")]
-    _expect({0x00, 0x80, 0x83, 0xB0} <= set(listed), f"VPD pages are {listed.hex(' ')}")
+    wanted = {0x00, 0x80, 0x83} if standard[0] == OPTICAL else {0x00, 0x80, 0x83, 0xB0}
+    _expect(wanted <= set(listed), f"VPD pages are {listed.hex(' ')}")
     for page in listed:
         data = _inquiry(disk, page)
         _expect(data[1] == page, f"VPD page {page:02x}h calls itself {data[1]:02x}h")
@@ -57,7 +61,7 @@ def has_its_size(disk: Initiator) -> None:
 
 def keeps_what_is_written(disk: Initiator) -> None:
     """The first and last blocks, one block, many, with FUA and without."""
-    blocks, size = disk.capacity()
+    blocks, size = disk.rewritable_blocks(), disk.block_size_bytes
     for lba, count in ((0, 1), (1, 7), (blocks - 1, 1), (blocks - 9, 9), (3, 2048), (0, 8)):
         data = os.urandom(min(count, blocks - lba) * size)
         disk.write(lba, data, fua=count % 2 == 0)
@@ -78,17 +82,22 @@ def leaves_neighbours_alone(disk: Initiator) -> None:
 def refuses_what_is_outside(disk: Initiator) -> None:
     """LBA OUT OF RANGE behind the end, for any number of blocks, and nothing is written."""
     blocks, size = disk.capacity()
-    disk.write(blocks - 1, b"\x11" * size)
-    for lba, count in ((blocks, 1), (blocks - 1, 2), (2**64 - 1, 1), (2**63, 8)):
-        disk.refused(rw16(0x88, lba, count), _OUT_OF_RANGE, b"", count * size)
-        disk.refused(rw16(0x8A, lba, count), _OUT_OF_RANGE, b"\x22" * (count * size))
-    _expect(disk.read(blocks - 1, 1) == b"\x11" * size, "a refused write was written")
+    kept = disk.read(blocks - 1, 1)
+    if disk.rewritable_blocks() == blocks:
+        kept = b"\x11" * size
+        disk.write(blocks - 1, kept)
+    highest = 2**32 - 1 if disk.kind == OPTICAL else 2**64 - 1
+    for lba, count in ((blocks, 1), (blocks - 1, 2), (highest, 1), (highest // 2 + 1, 8)):
+        disk.refused(disk.transfer(lba, count), _OUT_OF_RANGE, b"", count * size)
+        write = disk.transfer(lba, count, writes=True)
+        disk.refused(write, _OUT_OF_RANGE, b"\x22" * (count * size))
+    _expect(disk.read(blocks - 1, 1) == kept, "a refused write was written")
 
 
 def moves_nothing_for_zero_blocks(disk: Initiator) -> None:
     """A transfer length of 0 is no error and no transfer."""
-    disk.good(rw16(0x88, 0, 0))
-    disk.good(rw16(0x8A, 0, 0))
+    disk.good(disk.transfer(0, 0))
+    disk.good(disk.transfer(0, 0, writes=True))
 
 
 def answers_every_code(disk: Initiator) -> None:
@@ -119,6 +128,8 @@ def compares_and_writes(disk: Initiator) -> str | None:
 
 def discards(disk: Initiator) -> str | None:
     """UNMAP, where READ CAPACITY says that there is thin provisioning."""
+    if disk.kind == OPTICAL:
+        return "an optical drive has no UNMAP"
     data = disk.good(bytes((0x9E, 0x10)) + bytes(8) + struct.pack(">IH", 32, 0), b"", 32)
     if not data[14] & 0x80:
         return "it is not thin (LBPME = 0)"
@@ -128,6 +139,28 @@ def discards(disk: Initiator) -> str | None:
     disk.good(bytes((0x42,)) + bytes(6) + struct.pack(">HB", len(parameters), 0), parameters)
     if data[14] & 0x40:
         _expect(disk.read(0, 64) == bytes(64 * size), "LBPRZ = 1, and UNMAP left data")
+    return None
+
+
+def writes_zones_in_order(disk: Initiator) -> str | None:
+    """A sequential zone takes writes at its write pointer alone, and a reset empties it."""
+    if disk.kind != ZONED:
+        return "it has no zones"
+    blocks, start, size = disk.capacity()[0], disk.rewritable_blocks(), disk.block_size_bytes
+    if start == blocks:
+        return "it has no sequential zones"
+    reset = struct.pack(">BBQIxx", 0x94, 4, start, 0)
+    disk.good(reset)
+    count = 4096 // size if size < 4096 else 1
+    data = os.urandom(count * size)
+    disk.write(start, data)
+    _expect(disk.read(start, count) == data, "a zone does not keep what is written")
+    write = disk.transfer(start + 3 * count, count, writes=True)
+    disk.refused(write, _UNALIGNED_WRITE, data)
+    disk.write(start + count, data)
+    disk.good(reset)
+    disk.write(start, data)
+    disk.good(reset)
     return None
 
 
@@ -152,7 +185,8 @@ def takes_many_at_once(disk: Initiator) -> None:
         disk.write(lba, bytes((lba,)) * size)
     lbas = iter(range(64))
     answers = disk.keep_busy(
-        lambda: None if (lba := next(lbas, None)) is None else (rw16(0x88, lba, 1), b"", size), 64
+        lambda: None if (lba := next(lbas, None)) is None else (disk.transfer(lba, 1), b"", size),
+        64,
     )
     found = sorted(answer.data_in[0] for answer in answers if not answer.status)
     _expect(found == list(range(64)), "reads that were in flight together were mixed up")
@@ -168,6 +202,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     answers_every_code,
     compares_and_writes,
     discards,
+    writes_zones_in_order,
     leaks_nothing,
     takes_many_at_once,
 )
@@ -180,6 +215,7 @@ DATA_CHECKS: Final = frozenset(
         refuses_what_is_outside,
         compares_and_writes,
         discards,
+        writes_zones_in_order,
         leaks_nothing,
         takes_many_at_once,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import struct
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from lioshell.kernel.sim.harness import RingHarness
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from lioshell.runner.command import LogicalUnit
 
 TIMEOUT_S = 60.0
+OPTICAL, ZONED = 0x05, 0x14
+"""Peripheral device types beside that of a disk (SPC-6, 6.7.2)."""
+
+_CONVENTIONAL = 1
 DATA_BYTES = 16 << 20
 """The data area: what all commands in flight together may transfer."""
 
@@ -58,7 +63,7 @@ class Initiator:
             block_size_bytes=block_size_bytes,
             identity=Identity(serial, "exercise"),
         )
-        return cls(unit, block_size_bytes)
+        return cls(unit, unit.block_size_bytes)
 
     def __enter__(self) -> Self:
         return self
@@ -141,20 +146,50 @@ class Initiator:
             )
 
     def read(self, lba: int, blocks: int) -> bytes:
-        """READ (16)."""
-        return self.good(rw16(0x88, lba, blocks), data_in_bytes=blocks * self.block_size_bytes)
+        """READ."""
+        cdb = self.transfer(lba, blocks)
+        return self.good(cdb, data_in_bytes=blocks * self.block_size_bytes)
 
     def write(self, lba: int, data: bytes, *, fua: bool = False) -> None:
-        """WRITE (16)."""
+        """WRITE."""
         blocks = len(data) // self.block_size_bytes
-        self.good(rw16(0x8A, lba, blocks, 8 if fua else 0), data)
+        self.good(self.transfer(lba, blocks, writes=True, flags=8 if fua else 0), data)
 
     def flush(self) -> None:
-        """SYNCHRONIZE CACHE (16)."""
-        self.good(rw16(0x91, 0, 0))
+        """SYNCHRONIZE CACHE."""
+        self.good(bytes((0x35,)) + bytes(9) if self.kind == OPTICAL else rw16(0x91, 0, 0))
+
+    @cached_property
+    def kind(self) -> int:
+        """The PERIPHERAL DEVICE TYPE of its INQUIRY data."""
+        return self.good(bytes((0x12, 0, 0, 0, 36, 0)), b"", 36)[0] & 0x1F
+
+    def transfer(self, lba: int, blocks: int, *, writes: bool = False, flags: int = 0) -> bytes:
+        """Return the CDB of a READ or WRITE: of 10 bytes for an optical drive, else of 16."""
+        if self.kind == OPTICAL:
+            return struct.pack(">BBIBHB", 0x2A if writes else 0x28, flags, lba, 0, blocks, 0)
+        return rw16(0x8A if writes else 0x88, lba, blocks, flags)
+
+    def rewritable_blocks(self) -> int:
+        """Return how many blocks from the first on can be written in any order.
+
+        All of a disk, of a zoned one those of the conventional zones (ZBC, REPORT ZONES).
+        """
+        blocks = self.capacity()[0]
+        if self.kind != ZONED:
+            return blocks
+        size = 64 + 64 * 1024
+        data = self.good(struct.pack(">BBQIxx", 0x95, 0, 0, size), b"", size)
+        for at in range(64, min(64 + int.from_bytes(data[:4], "big"), size), 64):
+            if data[at] & 0xF != _CONVENTIONAL:
+                return int.from_bytes(data[at + 16 : at + 24], "big")
+        return blocks
 
     def capacity(self) -> tuple[int, int]:
-        """READ CAPACITY (16): the number of blocks and their size in bytes."""
+        """READ CAPACITY: the number of blocks and their size in bytes."""
+        if self.kind == OPTICAL:
+            last, block = struct.unpack(">II", self.good(bytes((0x25,)) + bytes(9), b"", 8))
+            return last + 1, block
         data = self.good(bytes((0x9E, 0x10)) + bytes(8) + struct.pack(">IH", 32, 0), b"", 32)
         last, block = struct.unpack_from(">QI", data)
         return last + 1, block

@@ -7,7 +7,7 @@ import random
 import time
 from typing import TYPE_CHECKING
 
-from lioshell.testing.initiator import CommandFailedError, describe, rw16
+from lioshell.testing.initiator import CommandFailedError, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ def verify(
     chance = random.Random(seed)  # noqa: S311 - a repeatable sequence is wanted, not a secret
     with open_disk() as disk:
         blocks, size = disk.capacity()
-        blocks = min(blocks, _AREA_BYTES // size)
+        blocks = min(blocks, disk.rewritable_blocks(), _AREA_BYTES // size)
         model = bytearray(blocks * size)
         for lba in range(0, blocks, 1024):
             count = min(1024, blocks - lba)
@@ -65,7 +65,7 @@ def _mix(
                 break
             data = chance.randbytes(count * size) if chance.random() < 0.5 else b""
             fua = 8 if data and chance.random() < 0.02 else 0
-            cdb = rw16(0x8A if data else 0x88, lba, count, fua)
+            cdb = disk.transfer(lba, count, writes=bool(data), flags=fua)
             cmd_id = disk.submit(cdb, data, 0 if data else count * size)
             if cmd_id is None:
                 break

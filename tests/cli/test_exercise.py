@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 import pytest
 
 from lioshell.errors import ExitCode
+from lioshell.runner.handlers import registry
 
 
 @pytest.fixture
@@ -68,6 +70,22 @@ def test_bad_words(cli, words):
     result = cli("exercise", *words, sim=False)
     assert result.code in (ExitCode.USAGE, ExitCode.FAILED), result
     assert "hint:" in result.err
+
+
+def can_be_tried(subtype):
+    """Tell whether a subtype needs no server and nothing that this machine lacks."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = registry.find(subtype)
+        return found.unavailable() is None and found.scratch_config(folder) is not None
+
+
+@pytest.mark.parametrize("subtype", [n for n in registry.names() if can_be_tried(n)])
+def test_every_subtype_passes(cli, subtype):
+    result = cli("exercise", f"user:{subtype}", "size=16M", "seconds=0.05", sim=False)
+    assert result.code == 0, result
+    lines = [line.split("  ") for line in result.out.splitlines()]
+    assert len(lines) > 15
+    assert not [line for line in lines if "FAILED" in line], result.out
 
 
 def test_an_unknown_handler(exercise):
