@@ -195,19 +195,23 @@ def open_session(
 
         start(kernel, options.kernel_options)
 
+    def spin_us() -> int:
+        return session.prefs.number("runner_spin_us")
+
     has_lines = bool(options.words or options.lines or options.script is not None)
     interactive = env.interactive and not has_lines
-    return Session(
+    session = Session(
         env,
         Lio(kernel, specs, dry_run=options.dry_run),
         out,
-        SessionHosting(kernel, start_service, out.note)
+        SessionHosting(kernel, start_service, out.note, spin_us)
         if interactive
         else Hosting(kernel, start_service),
         saveconfig_path=_saveconfig_path(options),
         lock=ChangeLock(kernel.run_dir),
         assume_yes=options.yes,
     )
+    return session
 
 
 def _saveconfig_path(options: Options) -> str:
@@ -226,7 +230,7 @@ def _serve(kernel: Kernel, specs: Specs, options: Options, env: Environment, out
     if chosen.only:
         from lioshell.service.processes import serve_one
 
-        serve_one(kernel, chosen.only, out.note, chosen.slow_s)
+        serve_one(kernel, chosen.only, out.note, chosen.slow_s, chosen.spin_us)
         return ExitCode.OK
     boot = None
     if chosen.restore:
@@ -255,6 +259,7 @@ def _serve(kernel: Kernel, specs: Specs, options: Options, env: Environment, out
         boot=boot,
         notifier=None if chosen.until_idle else Notifier(env.environ),
         slow_s=chosen.slow_s,
+        spin_us=chosen.spin_us,
         per_device=options.kernel_options if chosen.per_device else None,
     )
     return ExitCode.OK

@@ -16,6 +16,8 @@ BLOCK, REMOVE = "block", "remove"
 """What becomes of the devices when the service ends: they answer BUSY, or all is removed."""
 
 _WAIT_S = 30.0
+_MOST_SPIN_US = 1_000_000
+"""As anybody who typed milliseconds or nanoseconds is told."""
 
 
 class ServeOptions(NamedTuple):
@@ -24,8 +26,9 @@ class ServeOptions(NamedTuple):
     `restore`: the saved configuration is restored first, that of `savefile` or the usual one.
     `wait_s` is how long storage that is missing then is waited for before the service is ready.
     `on_stop` is BLOCK or REMOVE. Commands that take longer than `slow_s` are remembered;
-    `per_device` gives each device a process of its own. `until_idle`, `ready_fd` and `only` (a
-    device's configfs path) are for services that lioshell itself starts.
+    busy rings are looked at for up to `spin_us` microseconds before the runner sleeps, None: as is
+    usual on this machine. `per_device` gives each device a process of its own. `until_idle`,
+    `ready_fd` and `only` (a device's configfs path) are for services that lioshell itself starts.
     """
 
     until_idle: bool = False
@@ -35,6 +38,7 @@ class ServeOptions(NamedTuple):
     wait_s: float = _WAIT_S
     on_stop: str = BLOCK
     slow_s: float = SLOW_S
+    spin_us: int | None = None
     per_device: bool = False
     only: str = ""
 
@@ -54,6 +58,8 @@ def parse(words: Sequence[str]) -> ServeOptions:
             options = options._replace(wait_s=float(value))
         elif key == "--slow" and value:
             options = options._replace(slow_s=seconds(value, key))
+        elif key == "--spin-us" and value.isdigit() and int(value) <= _MOST_SPIN_US:
+            options = options._replace(spin_us=int(value))
         elif word == "--process-per-device":
             options = options._replace(per_device=True)
         elif key == "--only" and value:
@@ -64,7 +70,7 @@ def parse(words: Sequence[str]) -> ServeOptions:
             raise UsageError(
                 f"serve does not understand {word!r}",
                 hint="It takes: --restore[=FILE] --wait=SECONDS --on-stop=block|remove "
-                "--slow=SECONDS --process-per-device",
+                "--slow=SECONDS --spin-us=MICROSECONDS --process-per-device",
             )
     if options.on_stop == REMOVE and not options.restore:
         raise UsageError(

@@ -7,6 +7,7 @@ data area. A logical unit never sees the ring itself, so it cannot break it.
 
 from __future__ import annotations
 
+import traceback
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -150,3 +151,11 @@ class FastPath(Protocol):
 
     def close(self) -> None:
         """Let go of every buffer."""
+
+
+def forget(command: Command, error: BaseException) -> None:
+    """Drop the slices of the map that an exception's frames hold while it travels up."""
+    traceback.clear_frames(error.__traceback__)
+    for part in command.data:
+        part.release()
+    command.data.clear()

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import gc
 import time
-import traceback
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from lioshell.errors import RunnerError
 from lioshell.runner import tuning
 from lioshell.runner.abi import MAILBOX_HEAD_WORD, MAILBOX_TAIL_WORD
 from lioshell.runner.age import OLD_S, Age
-from lioshell.runner.command import GOOD, INTERNAL_TARGET_FAILURE, Deferred, Response
-from lioshell.runner.jobs import BUSY, Job, Jobs
+from lioshell.runner.command import GOOD, INTERNAL_TARGET_FAILURE, Deferred, Response, forget
+from lioshell.runner.jobs import BUSY, TASK_ABORTED, Job, Jobs
 from lioshell.runner.ring import Ring
 from lioshell.runner.statistics import Statistics
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from lioshell.kernel.ports import UioDevice, UioHandle
     from lioshell.runner.command import Command, FastPath, LogicalUnit
+    from lioshell.runner.jobs import Engine
 
 BUDGET_COMMANDS = 64
 """How many commands a device may execute before the other devices get their turn."""
@@ -33,19 +33,6 @@ BUDGET_S = 0.01
 """How long it may take for that; one command more than this at most."""
 MAX_IN_FLIGHT = 16
 """How many commands of one device may be on workers, where its unit does not say."""
-
-# SAM-6 5.3.1: nobody waits for this command any more.
-TASK_ABORTED = Response(0x40)
-
-
-class Engine(Protocol):
-    """What executes deferred commands: the loop that a device is in."""
-
-    def run_job(self, job: Callable[[], None]) -> None:
-        """Have a worker call `job`; RuntimeError when there can be no more threads."""
-
-    def ready(self, device: ServedDevice) -> None:
-        """Have `service` called soon by the thread that serves the device; from any thread."""
 
 
 class ServedDevice:
@@ -124,6 +111,24 @@ class ServedDevice:
     def settled(self) -> bool:
         """Whether everything that the kernel has queued is answered."""
         return self._ring.empty and not self._ring.in_flight
+
+    @property
+    def works_beside(self) -> bool:
+        """Whether commands are executed beside the loop."""
+        return self._jobs is not None and bool(self._jobs.in_flight)
+
+    @property
+    def has_commands(self) -> bool:
+        """Whether the kernel has queued what was not looked at."""
+        return not self._ring.empty
+
+    def position(self) -> tuple[memoryview, int]:
+        """Return the ring's words and its cursor: where the head is not, a command is."""
+        return self._ring.words, self._ring.cursor
+
+    def read_event(self) -> None:
+        """Consume the event of commands that were answered. Raises OSError(EIO): removed."""
+        self._handle.read_event()
 
     def fileno(self) -> int:
         """Return the descriptor that is readable when commands came or the device went."""
@@ -215,7 +220,7 @@ class ServedDevice:
                     # Ctrl-C in the middle of a command: the initiator sends it again.
                     complete(cmd_id, command, BUSY)
                     done += 1
-                    _forget(command, error)
+                    forget(command, error)
                     raise
                 except BaseException as error:  # noqa: BLE001 - no unit may stop the ring
                     complete(cmd_id, command, INTERNAL_TARGET_FAILURE)
@@ -389,11 +394,3 @@ class ServedDevice:
 
 def _busy(_command: Command) -> Response:
     return BUSY
-
-
-def _forget(command: Command, error: BaseException) -> None:
-    """Drop the slices of the map that an exception's frames hold while it travels up."""
-    traceback.clear_frames(error.__traceback__)
-    for part in command.data:
-        part.release()
-    command.data.clear()

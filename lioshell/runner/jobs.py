@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lioshell.runner.command import Command, Deferred
+    from lioshell.runner.device import ServedDevice
 
 # SAM-6 5.3.1: the initiator sends the command again.
 BUSY = Response(0x08)
+# SAM-6 5.3.1: nobody waits for this command any more.
+TASK_ABORTED = Response(0x40)
 
 
 class Runner(Protocol):
@@ -28,6 +31,13 @@ class Runner(Protocol):
 
     def run_job(self, job: Callable[[], None]) -> None:
         """Have a worker call `job`; RuntimeError when there can be no more threads."""
+
+
+class Engine(Runner, Protocol):
+    """What executes deferred commands: the loop that a device is in."""
+
+    def ready(self, device: ServedDevice) -> None:
+        """Have `service` called soon by the thread that serves the device; from any thread."""
 
 
 class Job:

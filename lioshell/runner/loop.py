@@ -17,6 +17,8 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from lioshell.errors import RunnerError
+from lioshell.runner import tuning
+from lioshell.runner.spinning import usual_spin_us
 from lioshell.runner.turns import STARTING, Turns
 from lioshell.runner.watchdog import Watchdog
 from lioshell.runner.workers import Workers
@@ -37,16 +39,20 @@ class Loop(Turns):
     `on_detached(device, error)` is called in the loop's thread after a device was dropped because
     it raised: OSError(EIO) when the kernel removed it, RunnerError when its ring is broken. The
     device is closed by then, or will be once the commands in its handler have ended. `report` gets
-    a line of text when a callback itself raises. All methods may be called from any thread; `stop`
-    from a signal handler too.
+    a line of text when a callback itself raises. Busy rings are looked at for up to `spin_us`
+    microseconds before the loop sleeps; None: as is usual on this machine. All methods may be
+    called from any thread; `stop` from a signal handler too.
     """
 
     def __init__(
         self,
         on_detached: Detached | None = None,
         report: Callable[[str], None] | None = None,
+        spin_us: int | None = None,
     ) -> None:
-        super().__init__()
+        if not tuning.has(tuning.SPINNING):
+            spin_us = 0
+        super().__init__(usual_spin_us() if spin_us is None else spin_us)
         self.on_detached = on_detached
         self.report = report
         self._workers = Workers()

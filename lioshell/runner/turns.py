@@ -18,6 +18,8 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
+from lioshell.runner.spinning import Spinning
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -37,7 +39,8 @@ class _DeposedError(BaseException):
 class Turns(ABC):
     """The state of a loop and the work of its leader; `Loop` is what others use."""
 
-    def __init__(self) -> None:
+    def __init__(self, spin_us: int) -> None:
+        self._spinning = Spinning(spin_us)
         self.on_detached: Detached | None = None
         self.report: Callable[[str], None] | None = None
         self._epoll = select.epoll()
@@ -97,6 +100,7 @@ class Turns(ABC):
             successor = threading.Thread(target=self._lead, name="lioshell-runner", daemon=True)
             self._serving = None
             self._captured[fd] = device
+            self._spinning.forget(fd)
             self._backlog.pop(fd, None)
             self._epoll.unregister(fd)
             before = self._thread_id, self._thread
@@ -131,12 +135,21 @@ class Turns(ABC):
     def _turn(self) -> None:
         """Wait for wake-ups, unless devices wait for their turn, and give each device one."""
         backlog = self._backlog
+        spinning = self._spinning
         if backlog:
             events = self._epoll.poll(0)
         else:
-            self.waits = True
-            events = self._epoll.poll(None)
-            self.waits = False
+            found = spinning.look(self._is_called)
+            if found:
+                self._serve_found(found)
+                return
+            if found is None:
+                events = self._epoll.poll(0)
+            else:
+                self.waits = True
+                events = self._epoll.poll(None)
+                self.waits = False
+                spinning.slept(time.monotonic(), any(fd in self._devices for fd, _ in events))
         seen_at, self.alive_at = self.alive_at, time.monotonic()
         self.turns += 1
         waiting = list(backlog.items()) if backlog else ()
@@ -145,6 +158,7 @@ class Turns(ABC):
             if device is not None:
                 if fd not in backlog:
                     device.age.not_before = seen_at
+                spinning.noticed(fd, device)
                 self._serve(fd, device, device.service)
             elif fd == self._wake_fd:
                 os.eventfd_read(fd)
@@ -159,6 +173,19 @@ class Turns(ABC):
             for fd, device in waiting:
                 if fd not in had_turn and backlog.get(fd) is device:
                     self._serve(fd, device, device.drain)
+
+    def _is_called(self) -> bool:
+        """Tell whether the leader has more to do than to look at rings."""
+        return bool(self._posted or self._ready or self._stopping)
+
+    def _serve_found(self, found: list[tuple[int, ServedDevice]]) -> None:
+        """Give a turn to devices whose commands were found without an event."""
+        seen_at, self.alive_at = self.alive_at, time.monotonic()
+        self.turns += 1
+        for fd, device in found:
+            if self._devices.get(fd) is device:
+                device.age.not_before = seen_at
+                self._serve(fd, device, device.drain)
 
     def _serve(self, fd: int, device: ServedDevice, turn: Callable[[], bool]) -> None:
         # One that has more to do goes to the end of the line.
@@ -249,6 +276,7 @@ class Turns(ABC):
 
     def _detach(self, fd: int, device: ServedDevice) -> None:
         self._devices.pop(fd, None)
+        self._spinning.forget(fd)
         self._backlog.pop(fd, None)
         if fd in self._captured:
             return  # Its thread is in the midst of it, and closes it when it gives it back.

@@ -30,7 +30,7 @@ class Host:
     """The embedded runner with its loop in a thread.
 
     `report` gets a line of text for each thing that the user should know; `end` is called when
-    another process asks this one to make room for it.
+    another process asks this one to make room for it. `spin_us` is the loop's.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class Host:
         *,
         end: Callable[[], None] | None = None,
         slow_s: float = SLOW_S,
+        spin_us: int | None = None,
     ) -> None:
         if not kernel.simulated and not become_io_flusher():
             report(
@@ -47,7 +48,7 @@ class Host:
             )
         self._kernel = kernel
         self._end = end
-        self._loop = Loop()
+        self._loop = Loop(spin_us=spin_us)
         self._messages: dict[str, str] = {}
         self._report = report
         self._changed = threading.Condition()

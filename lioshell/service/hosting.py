@@ -232,10 +232,15 @@ class SessionHosting(Hosting):
     """Devices of an interactive session: served in its own process where no service runs."""
 
     def __init__(
-        self, kernel: Kernel, start_service: Callable[[], None], report: Callable[[str], None]
+        self,
+        kernel: Kernel,
+        start_service: Callable[[], None],
+        report: Callable[[str], None],
+        spin_us: Callable[[], int | None] = lambda: None,
     ) -> None:
         super().__init__(kernel, start_service)
         self._report = report
+        self._spin_us = spin_us
         self._host: Host | None = None
         self._own: set[str] = set()
 
@@ -263,9 +268,12 @@ class SessionHosting(Hosting):
     def _serve(self, created: Sequence[str]) -> list[str]:
         self._require_handlers(created)
         if self._host is None:
+            from lioshell.runner.spinning import usual_spin_us
             from lioshell.service.host import Host
 
-            self._host = Host(self._kernel, self._report)
+            limit_us = self._spin_us()
+            spin_us = None if limit_us is None else usual_spin_us(limit_us)
+            self._host = Host(self._kernel, self._report, spin_us=spin_us)
         self._own.update(created)
         self._host.serve_only(self._own)
         self.refresh()

@@ -50,10 +50,13 @@ class Processes:
         report: Callable[[str], None],
         kernel_options: Sequence[str],
         slow_s: float,
+        spin_us: int | None = None,
     ) -> None:
         self._kernel = kernel
         self._report = report
         self._words = [*kernel_options, "serve", f"--slow={slow_s:g}"]
+        if spin_us is not None:
+            self._words.append(f"--spin-us={spin_us}")
         self._children: dict[str, _Child] = {}
         self._lock = threading.Lock()
         self._ending = False
@@ -150,13 +153,19 @@ def describe_end(status: int) -> str:
     return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
-def serve_one(kernel: Kernel, path: str, report: Callable[[str], None], slow_s: float) -> None:
+def serve_one(
+    kernel: Kernel,
+    path: str,
+    report: Callable[[str], None],
+    slow_s: float,
+    spin_us: int | None = None,
+) -> None:
     """Serve one device, as the child of a service, until SIGTERM or the end of the device."""
     from lioshell.service.host import Host
     from lioshell.service.serve import until_stopped
 
     watch = kernel.uio.watch()
-    host = Host(kernel, report, slow_s=slow_s)
+    host = Host(kernel, report, slow_s=slow_s, spin_us=spin_us)
     parent = os.getppid()
 
     def is_over() -> bool:

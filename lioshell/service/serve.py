@@ -49,15 +49,16 @@ def serve(
     boot: Boot | None = None,
     notifier: Notifier | None = None,
     slow_s: float = SLOW_S,
+    spin_us: int | None = None,
     per_device: Sequence[str] | None = None,
 ) -> None:
     """Serve every user: device that there is a handler for, until SIGTERM or SIGINT.
 
     With `until_idle`, until the last of them has been deleted. `ready_fd` gets "ready" once the
     devices that exist are served. `boot` restores the saved configuration. Commands that took
-    longer than `slow_s` are remembered. With `per_device`, the options that choose the kernel, each
-    device gets a process of its own. Raises LockedError when
-    a service runs already; one that is there until it is idle makes room for one that is not.
+    longer than `slow_s` are remembered. `spin_us` is the loop's. With `per_device`, the options
+    that choose the kernel, each device gets a process of its own. Raises LockedError when a service
+    runs already; one that is there until it is idle makes room for one that is not.
     """
 
     def tell(text: str) -> None:
@@ -76,11 +77,13 @@ def serve(
         watch = kernel.uio.watch()
         host: Host | Processes
         if per_device is None:
-            host = Host(kernel, tell, end=end if until_idle else None, slow_s=slow_s)
+            host = Host(
+                kernel, tell, end=end if until_idle else None, slow_s=slow_s, spin_us=spin_us
+            )
         else:
             from lioshell.service.processes import Processes
 
-            host = Processes(kernel, tell, per_device, slow_s)
+            host = Processes(kernel, tell, per_device, slow_s, spin_us)
         service = _Service(
             kernel, host, tell, stop_fd, boot, notifier or Notifier({}), until_idle=until_idle
         )

@@ -77,6 +77,11 @@ PREFERENCES = {
         "bool", True, "An answer longer than the screen is shown in $PAGER, or less."
     ),
     "prompt_length": Preference("int", 30, "Longest path in the prompt; 0 means no limit."),
+    "runner_spin_us": Preference(
+        "int",
+        500,
+        "A session looks at busy disks for so many microseconds before it sleeps; 0: not at all.",
+    ),
     "tree_max_depth": Preference("int", 0, "Levels that ls shows; 0 means all."),
     "tree_round_nodes": Preference("bool", True, "Nodes of the tree are o-, or else +-."),
     "tree_show_root": Preference("bool", True, "ls shows the place where it begins as well."),

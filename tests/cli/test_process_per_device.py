@@ -71,6 +71,17 @@ def test_each_device_has_a_process_and_a_death_harms_no_other(cli, process, serv
     assert not alive(last)
 
 
-@pytest.mark.parametrize("word", ["--slow=never", "--slow=0", "--slow=-1", "--what"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "--slow=never",
+        "--slow=0",
+        "--slow=-1",
+        "--spin-us",
+        "--spin-us=-1",
+        "--spin-us=2000000",
+        "--what",
+    ],
+)
 def test_bad_words_of_serve(cli, word):
     assert cli("serve", word).code == ExitCode.USAGE
