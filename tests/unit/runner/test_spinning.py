@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Spinning: for how long rings are looked at, what is noticed meanwhile, when it is not done."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import threading
+import time
+
+import pytest
+
+from lioshell.kernel.sim.harness import RingHarness
+from lioshell.runner import spinning, tuning
+from lioshell.runner.command import GOOD, Command, Deferred
+from lioshell.runner.device import ServedDevice
+from lioshell.runner.loop import Loop
+from lioshell.runner.spinning import SPIN_US, Spinning, usual_spin_us
+from lioshell.shell.known_preferences import PREFERENCES
+
+NOOP = bytes(6)
+FD = 7
+
+pytestmark = pytest.mark.usefixtures("all_parts")
+
+
+class Unit:
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def execute(self, command: Command) -> object:
+        if command.cdb[0] == 0x35:
+            return Deferred(self.wait)
+        return GOOD
+
+    def wait(self) -> object:
+        assert self.gate.wait(10)
+        return GOOD
+
+    def close(self) -> None:
+        pass
+
+
+class Bench:
+    def __init__(self, uio_name: str = "uio0") -> None:
+        self.harness = RingHarness()
+        self.harness.device = dataclasses.replace(self.harness.device, uio_name=uio_name)
+        self.kernel = self.harness.producer
+        self.unit = Unit()
+        self.device = ServedDevice(self.harness.device, self.harness, self.unit, print)
+
+    def close(self) -> None:
+        self.device.close()
+        self.harness.discard()
+
+
+@pytest.fixture
+def bench():
+    made = Bench()
+    yield made
+    made.close()
+
+
+class Clock:
+    """time.monotonic() that moves by a step with every look at it."""
+
+    def __init__(self, monkeypatch, step_s=1e-6):
+        self.now = 100.0
+        self.step_s = step_s
+        monkeypatch.setattr(spinning.time, "monotonic", self)
+        monkeypatch.setattr(spinning.os, "sched_yield", lambda: None)
+
+    def __call__(self):
+        self.now += self.step_s
+        return self.now
+
+
+def slept(made, clock, pause_s, by_device=True):
+    """One turn without a find: it slept for `pause_s`."""
+    assert made.look(lambda: False) == []
+    clock.now += pause_s
+    made.slept(clock(), by_device)
+
+
+def test_it_looks_only_after_a_short_pause_and_not_longer_than_the_limit(bench, monkeypatch):
+    clock = Clock(monkeypatch)
+    made = Spinning(500)
+    for pause_s, looks_s in (
+        (0.1, 0),
+        (100e-6, 400e-6),
+        (490e-6, 500e-6),
+        (0.01, 0),
+        (1e-6, 20e-6),
+    ):
+        slept(made, clock, pause_s)
+        made.noticed(FD, bench.device)
+        before = clock.now
+        assert made.look(lambda: False) == []
+        assert clock.now - before == pytest.approx(looks_s, abs=6e-6)
+        made.slept(clock(), by_device=False)
+
+
+def test_a_command_is_found_without_an_event_and_the_event_read_before_the_sleep(
+    bench, monkeypatch
+):
+    clock = Clock(monkeypatch)
+    made = Spinning(500)
+    slept(made, clock, 100e-6)
+    made.noticed(FD, bench.device)
+    calls = []
+
+    def arrive():
+        calls.append(1)
+        if len(calls) == 3:
+            bench.kernel.queue(NOOP)
+            bench.harness.wake()
+        return False
+
+    assert made.look(arrive) == [(FD, bench.device)]
+    assert made.won == 1
+    bench.device.drain()
+    assert made.look(lambda: False) == []
+    assert not bench.harness.read_event(), "the next sleep would end at once"
+
+
+def test_what_comes_while_the_events_are_read_is_found(bench, monkeypatch):
+    clock = Clock(monkeypatch)
+    made = Spinning(500)
+    slept(made, clock, 100e-6)
+    made.noticed(FD, bench.device)
+    bench.kernel.queue(NOOP)
+    assert made.look(lambda: False)
+    bench.device.drain()
+    real = bench.harness.read_event
+
+    def late():
+        bench.kernel.queue(NOOP)
+        return real()
+
+    monkeypatch.setattr(bench.harness, "read_event", late)
+    assert made.look(lambda: False) == [(FD, bench.device)]
+
+
+def test_a_device_that_is_removed_meanwhile_keeps_its_event(bench, monkeypatch):
+    clock = Clock(monkeypatch)
+    made = Spinning(500)
+    slept(made, clock, 100e-6)
+    made.noticed(FD, bench.device)
+    bench.kernel.queue(NOOP)
+    assert made.look(lambda: False)
+    bench.device.drain()
+    bench.harness.remove()
+    assert made.look(lambda: False) == []
+    with pytest.raises(OSError, match="Input/output error"):
+        bench.device.service()
+
+
+def test_other_work_and_other_events_are_not_kept_waiting(bench, monkeypatch):
+    clock = Clock(monkeypatch)
+    made = Spinning(500)
+    slept(made, clock, 100e-6)
+    made.noticed(FD, bench.device)
+    assert made.look(lambda: True) is None
+    clock.now += 0.002
+    assert made.look(lambda: False) is None
+    assert made.look(lambda: False) == []
+
+
+def test_it_is_not_done_while_workers_want_the_interpreter(bench, monkeypatch):
+    clock = Clock(monkeypatch)
+    made = Spinning(500)
+    loop = Loop()
+    bench.unit.gate.clear()
+    bench.device.attach(loop)
+    bench.kernel.queue(bytes((0x35,)) + bytes(9))
+    bench.device.drain()
+    slept(made, clock, 100e-6)
+    made.noticed(FD, bench.device)
+    before = clock.now
+    assert made.look(lambda: False) == []
+    assert clock.now - before < 3e-6
+    bench.unit.gate.set()
+    while not bench.device.settled:
+        bench.device.drain()
+    loop.close()
+
+
+def test_nobody_is_looked_at_who_was_forgotten(bench, monkeypatch):
+    clock = Clock(monkeypatch)
+    made = Spinning(500)
+    slept(made, clock, 100e-6)
+    made.noticed(FD, bench.device)
+    bench.kernel.queue(NOOP)
+    made.forget(FD)
+    assert made.look(lambda: False) == []
+    bench.device.drain()
+
+
+def test_one_cpu_is_left_to_others(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    assert usual_spin_us() == 0
+    assert usual_spin_us(100) == 0
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    assert usual_spin_us() == SPIN_US
+    assert usual_spin_us(100) == 100
+    assert PREFERENCES["runner_spin_us"].default == SPIN_US
+
+
+def test_it_can_be_left_out(monkeypatch):
+    monkeypatch.setenv(tuning.VARIABLE, tuning.SPINNING)
+    loop = Loop(spin_us=500)
+    assert loop._spinning.look(lambda: pytest.fail("it looks")) == []
+    loop.close()
+
+
+@pytest.mark.parametrize("spin_us", [0, 1000000])
+def test_every_command_is_answered_whoever_is_first(spin_us):
+    """Commands with all kinds of pauses between them, and a second device that is rarely used."""
+    benches = [Bench(), Bench("uio1")]
+    loop = Loop(spin_us=spin_us)
+    for bench in benches:
+        loop.add(bench.device)
+    loop.start_thread()
+    for index in range(300):
+        bench = benches[index % 50 == 0]
+        bench.kernel.queue(NOOP)
+        bench.harness.wake()
+        while not bench.kernel.idle:
+            assert bench.harness.wait(10)
+        assert len(bench.kernel.collect()) == 1
+        time.sleep((index % 7) * 1e-4)
+    assert loop.call(lambda: 5) == 5
+    loop.remove("uio1")
+    benches[0].harness.remove()
+    deadline = time.monotonic() + 10
+    while loop.devices() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not loop.devices()
+    loop.close()
+    for bench in benches:
+        bench.harness.discard()
+
+
+def test_an_idle_loop_sleeps():
+    bench = Bench()
+    loop = Loop(spin_us=1000)
+    loop.add(bench.device)
+    loop.start_thread()
+    for _ in range(50):
+        bench.kernel.queue(NOOP)
+        bench.harness.wake()
+        assert bench.harness.wait(10)
+        bench.kernel.collect()
+    time.sleep(0.05)
+    turns = loop.turns
+    time.sleep(0.3)
+    assert loop.turns == turns
+    loop.close()
+    bench.harness.discard()
