@@ -137,11 +137,13 @@ def _scratch(handler: type[Handler], folder: str) -> str:
 def _conformance(
     open_disk: Callable[[], Initiator], *, keeps_data: bool
 ) -> list[tuple[str, str, str]]:
-    from lioshell.testing.conformance import CHECKS, DATA_CHECKS
+    from lioshell.testing.conformance import DATA_CHECKS, checks_of
     from lioshell.testing.initiator import CommandFailedError
 
     rows = []
-    for check in CHECKS:
+    with open_disk() as disk:
+        checks = checks_of(disk)
+    for check in checks:
         name = check.__name__.replace("_", " ")
         if check in DATA_CHECKS and not keeps_data:
             rows.append((name, *_KEEPS_NOTHING))

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lioshell.testing.initiator import CommandFailedError, describe
+from lioshell.testing.zoned import in_order
 
 if TYPE_CHECKING:
     from lioshell.testing.initiator import Initiator
@@ -22,6 +23,13 @@ _CASES: Final = (
     ("random write", 4096, 16, True),
     ("sequential read", 1 << 20, 4, False),
     ("sequential write", 1 << 20, 4, True),
+)
+_ZONED_CASES: Final = (
+    ("random read", 4096, 1, False),
+    ("write in order", 4096, 1, True),
+    ("random read", 4096, 16, False),
+    ("sequential read", 1 << 20, 4, False),
+    ("write in order", 1 << 20, 1, True),
 )
 
 
@@ -37,20 +45,20 @@ class Figure(NamedTuple):
 
 def benchmark(disk: Initiator, seconds: float) -> list[Figure]:
     """Measure each case for `seconds`. Raises CommandFailedError when a command fails."""
-    return [_measure(disk, *case, seconds) for case in _CASES]
+    cases = _ZONED_CASES if disk.is_zoned else _CASES
+    return [_measure(disk, *case, seconds) for case in cases]
 
 
 def _measure(
     disk: Initiator, name: str, size_bytes: int, depth: int, writes: bool, seconds: float
 ) -> Figure:
     blocks, block = disk.capacity()
-    if writes:
-        blocks = disk.rewritable_blocks()
     count = max(1, size_bytes // block)
     places = max(1, blocks // count)
     payload = b"\x5a" * (count * block) if writes else b""
     is_random = name.startswith("random")
     chance = random.Random(1)  # noqa: S311 - the same places in every run, no secret
+    ordered = in_order(disk, count) if disk.is_zoned and writes else None
     begin = time.perf_counter()
     end = begin + seconds
     issued = 0
@@ -59,6 +67,8 @@ def _measure(
         nonlocal issued
         if time.perf_counter() > end:
             return None
+        if ordered is not None:
+            return next(ordered, None)
         place = chance.randrange(places) if is_random else issued % places
         issued += 1
         cdb = disk.transfer(place * count, count, writes=writes)

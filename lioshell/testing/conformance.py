@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every disk must do, whatever its handler: short checks through ring and SCSI emulation.
+"""What every unit must do, whatever its handler: short checks through ring and SCSI emulation.
 
 Each check gets an `Initiator` on a disk whose contents it may overwrite and raises
 CommandFailedError, or returns why it does not apply.
@@ -7,11 +7,19 @@ CommandFailedError, or returns why it does not apply.
 
 from __future__ import annotations
 
+import functools
 import os
 import struct
 from typing import TYPE_CHECKING, Final
 
 from lioshell.testing.initiator import OPTICAL, ZONED, CommandFailedError, Initiator, sense_of
+from lioshell.testing.zoned import (
+    empties_what_is_reset,
+    refuses_what_is_out_of_order,
+    reports_its_zones,
+    sequential_zones,
+    writes_in_order,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +29,6 @@ if TYPE_CHECKING:
 _DISK: Final = 0x00
 _OUT_OF_RANGE: Final = (0x5, 0x21, 0x00)
 _INVALID_OPCODE: Final = (0x5, 0x20, 0x00)
-_UNALIGNED_WRITE: Final = (0x5, 0x21, 0x04)
 _MISCOMPARE: Final = (0xE, 0x1D, 0x00)
 
 
@@ -61,7 +68,7 @@ def has_its_size(disk: Initiator) -> None:
 
 def keeps_what_is_written(disk: Initiator) -> None:
     """The first and last blocks, one block, many, with FUA and without."""
-    blocks, size = disk.rewritable_blocks(), disk.block_size_bytes
+    blocks, size = disk.capacity()
     for lba, count in ((0, 1), (1, 7), (blocks - 1, 1), (blocks - 9, 9), (3, 2048), (0, 8)):
         data = os.urandom(min(count, blocks - lba) * size)
         disk.write(lba, data, fua=count % 2 == 0)
@@ -82,10 +89,8 @@ def leaves_neighbours_alone(disk: Initiator) -> None:
 def refuses_what_is_outside(disk: Initiator) -> None:
     """LBA OUT OF RANGE behind the end, for any number of blocks, and nothing is written."""
     blocks, size = disk.capacity()
-    kept = disk.read(blocks - 1, 1)
-    if disk.rewritable_blocks() == blocks:
-        kept = b"\x11" * size
-        disk.write(blocks - 1, kept)
+    kept = b"\x11" * size
+    disk.write(blocks - 1, kept)
     highest = 2**32 - 1 if disk.kind == OPTICAL else 2**64 - 1
     for lba, count in ((blocks, 1), (blocks - 1, 2), (highest, 1), (highest // 2 + 1, 8)):
         disk.refused(disk.transfer(lba, count), _OUT_OF_RANGE, b"", count * size)
@@ -142,28 +147,6 @@ def discards(disk: Initiator) -> str | None:
     return None
 
 
-def writes_zones_in_order(disk: Initiator) -> str | None:
-    """A sequential zone takes writes at its write pointer alone, and a reset empties it."""
-    if disk.kind != ZONED:
-        return "it has no zones"
-    blocks, start, size = disk.capacity()[0], disk.rewritable_blocks(), disk.block_size_bytes
-    if start == blocks:
-        return "it has no sequential zones"
-    reset = struct.pack(">BBQIxx", 0x94, 4, start, 0)
-    disk.good(reset)
-    count = 4096 // size if size < 4096 else 1
-    data = os.urandom(count * size)
-    disk.write(start, data)
-    _expect(disk.read(start, count) == data, "a zone does not keep what is written")
-    write = disk.transfer(start + 3 * count, count, writes=True)
-    disk.refused(write, _UNALIGNED_WRITE, data)
-    disk.write(start + count, data)
-    disk.good(reset)
-    disk.write(start, data)
-    disk.good(reset)
-    return None
-
-
 def leaks_nothing(disk: Initiator) -> None:
     """What a short answer leaves of the buffer is not what another command had there."""
     _, size = disk.capacity()
@@ -202,11 +185,24 @@ CHECKS: Final[tuple[Check, ...]] = (
     answers_every_code,
     compares_and_writes,
     discards,
-    writes_zones_in_order,
     leaks_nothing,
     takes_many_at_once,
 )
 """In the order in which they are run."""
+
+ZONED_CHECKS: Final[tuple[Check, ...]] = (
+    identifies_itself,
+    has_its_size,
+    reports_its_zones,
+    writes_in_order,
+    refuses_what_is_out_of_order,
+    empties_what_is_reset,
+    moves_nothing_for_zero_blocks,
+    answers_every_code,
+    leaks_nothing,
+    takes_many_at_once,
+)
+"""Those of a zoned disk, whose blocks are not written in any order; its zones are reset before."""
 
 DATA_CHECKS: Final = frozenset(
     (
@@ -215,9 +211,24 @@ DATA_CHECKS: Final = frozenset(
         refuses_what_is_outside,
         compares_and_writes,
         discards,
-        writes_zones_in_order,
         leaks_nothing,
         takes_many_at_once,
     )
 )
 """Those that read again what they wrote, which `null` does not keep."""
+
+
+def checks_of(disk: Initiator) -> tuple[Check, ...]:
+    """Return the checks that are for a unit of this kind, ready to be run."""
+    if not disk.is_zoned:
+        return CHECKS
+    return tuple(map(_on_empty_zones, ZONED_CHECKS))
+
+
+def _on_empty_zones(check: Check) -> Check:
+    @functools.wraps(check)
+    def run(disk: Initiator) -> str | None:
+        sequential_zones(disk)
+        return check(disk)
+
+    return run

@@ -12,7 +12,7 @@ from lioshell.kernel.sim.harness import RingHarness
 from lioshell.runner.device import ServedDevice
 from lioshell.runner.handlers import registry
 from lioshell.runner.loop import Loop
-from lioshell.runner.scsi.unit import Identity
+from lioshell.runner.scsi.unit import Identity, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 60.0
 OPTICAL, ZONED = 0x05, 0x14
-"""Peripheral device types beside that of a disk (SPC-6, 6.7.2)."""
+"""Peripheral device types beside that of a disk (SPC-6, 6.7.2); host-aware zones are a disk's."""
 
-_CONVENTIONAL = 1
 DATA_BYTES = 16 << 20
 """The data area: what all commands in flight together may transfer."""
 
@@ -48,6 +47,7 @@ class Initiator:
         self.harness = RingHarness(data_bytes=DATA_BYTES)
         self.loop = Loop(report=self.reports.append)
         self.device = ServedDevice(self.harness.device, self.harness, unit, self.reports.append)
+        self.is_zoned = isinstance(unit, Unit) and unit.is_zoned
         self._done: dict[int, Completion] = {}
         self.loop.add(self.device)
         self.loop.start_thread()
@@ -169,21 +169,6 @@ class Initiator:
         if self.kind == OPTICAL:
             return struct.pack(">BBIBHB", 0x2A if writes else 0x28, flags, lba, 0, blocks, 0)
         return rw16(0x8A if writes else 0x88, lba, blocks, flags)
-
-    def rewritable_blocks(self) -> int:
-        """Return how many blocks from the first on can be written in any order.
-
-        All of a disk, of a zoned one those of the conventional zones (ZBC, REPORT ZONES).
-        """
-        blocks = self.capacity()[0]
-        if self.kind != ZONED:
-            return blocks
-        size = 64 + 64 * 1024
-        data = self.good(struct.pack(">BBQIxx", 0x95, 0, 0, size), b"", size)
-        for at in range(64, min(64 + int.from_bytes(data[:4], "big"), size), 64):
-            if data[at] & 0xF != _CONVENTIONAL:
-                return int.from_bytes(data[at + 16 : at + 24], "big")
-        return blocks
 
     def capacity(self) -> tuple[int, int]:
         """READ CAPACITY: the number of blocks and their size in bytes."""

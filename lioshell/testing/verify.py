@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from lioshell.testing.initiator import CommandFailedError, describe
+from lioshell.testing.zoned import verify_zones
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +29,12 @@ def verify(
     """
     chance = random.Random(seed)  # noqa: S311 - a repeatable sequence is wanted, not a secret
     with open_disk() as disk:
+        is_zoned = disk.is_zoned
+    if is_zoned:
+        return verify_zones(open_disk, seconds, seed)
+    with open_disk() as disk:
         blocks, size = disk.capacity()
-        blocks = min(blocks, disk.rewritable_blocks(), _AREA_BYTES // size)
+        blocks = min(blocks, _AREA_BYTES // size)
         model = bytearray(blocks * size)
         for lba in range(0, blocks, 1024):
             count = min(1024, blocks - lba)

@@ -33,6 +33,15 @@ def test_a_handler_is_exercised_and_leaves_nothing(cli, exercise, tmp_path):
     assert not left
 
 
+@pytest.mark.parametrize("subtype", ["fbo", "zbc"])
+def test_what_is_no_plain_disk_is_exercised(exercise, subtype):
+    result = exercise(f"user:{subtype}")
+    assert result.code == 0, result
+    assert "FAILED" not in result.out
+    assert ("reports its zones" in result.out) == (subtype == "zbc")
+    assert ("write in order" in result.out) == (subtype == "zbc")
+
+
 def test_a_configuration_is_made_and_removed(exercise, tmp_path):
     path = tmp_path / "new.img"
     assert exercise("user:file", str(path), "only=verify").code == 0

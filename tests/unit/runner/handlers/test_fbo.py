@@ -13,6 +13,9 @@ from lioshell.runner.handlers.fbo import FboHandler
 from lioshell.runner.handlers.optical import NoMedium
 from lioshell.runner.scsi.optical import OpticalDrive
 from lioshell.runner.scsi.unit import Identity
+from lioshell.testing import Initiator
+from lioshell.testing.conformance import checks_of
+from lioshell.testing.verify import verify
 
 SIZE = 1 << 20
 
@@ -132,3 +135,19 @@ def test_configurations_that_are_refused(config) -> None:
     with pytest.raises(UsageError) as caught:
         FboHandler.check_config(config)
     assert caught.value.hint
+
+
+def test_it_does_what_every_drive_must(tmp_path) -> None:
+    path = f"{tmp_path}/ram.disc"
+    FboHandler.prepare(path, 8 << 20, 2048)
+
+    def drive() -> Initiator:
+        return Initiator.of(f"fbo/{path}", 8 << 20)
+
+    with drive() as one:
+        for check in checks_of(one):
+            check(one)
+        assert one.reports == []
+    commands, compared = verify(drive, 0.3, seed=5)
+    assert commands > 10
+    assert compared == 16 << 20

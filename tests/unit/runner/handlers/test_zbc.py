@@ -16,6 +16,9 @@ from lioshell.errors import ConflictError, LioshellError, NotFoundError, RunnerE
 from lioshell.runner.handlers import zone_file
 from lioshell.runner.handlers.zbc import ZbcHandler
 from lioshell.runner.zones import CLOSED, EMPTY, FULL, IMPLICIT_OPEN
+from lioshell.testing import Initiator
+from lioshell.testing.conformance import checks_of
+from lioshell.testing.verify import verify
 
 MIB = 1 << 20
 SIZE = 8 * MIB
@@ -343,3 +346,21 @@ def test_zones_that_do_not_fit(path) -> None:
     with pytest.raises(UsageError, match="less than one block"):
         make(f"{path};zone_size=512", SIZE, 4096)
     assert not os.path.exists(path)
+
+
+@pytest.mark.parametrize(
+    "config", ["conventional=1", "conventional=0", "model=host-aware", "sync;zone_size=2M"]
+)
+def test_it_does_what_every_zoned_disk_must(path, config) -> None:
+    make(f"{path};{config}")
+
+    def disk() -> Initiator:
+        return Initiator.of(f"zbc/{path}", SIZE)
+
+    with disk() as one:
+        for check in checks_of(one):
+            check(one)
+        assert one.reports == []
+    commands, compared = verify(disk, 0.3, seed=5)
+    assert commands > 10
+    assert compared >= 2 * MIB
