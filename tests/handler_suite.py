@@ -41,7 +41,7 @@ from hypothesis.stateful import (
 from lioshell.errors import ConflictError, LioshellError
 from lioshell.runner.handlers import registry
 from lioshell.testing import Initiator
-from lioshell.testing.conformance import CHECKS
+from lioshell.testing.conformance import checks_of
 from lioshell.testing.initiator import describe, rw16, sense_of
 from lioshell.testing.verify import verify
 
@@ -284,7 +284,7 @@ class HandlerSuite:
 
     def test_it_conforms(self, storage: Storage) -> None:
         with storage.disk() as disk:
-            for check in CHECKS:
+            for check in checks_of(disk):
                 check(disk)
             assert disk.reports == []
 

@@ -17,12 +17,12 @@ def user_backing_path(dev_config: str) -> str:
     """Return the file that a dev_config stands on, "" where it has none on this machine.
 
     `overlay//srv/a.cow;base=/srv/b.img` is /srv/a.cow: many may read the base. What `fault` wraps
-    is looked at instead of it.
+    is looked at instead of it. A disc that is only read may be in many drives.
     """
     subtype, _, config = dev_config.partition("/")
     while subtype == "fault":
         subtype, _, config = _main(config).partition("/")
-    if subtype not in _ON_A_FILE:
+    if subtype not in _ON_A_FILE or (subtype == "fbo" and _is_only_read(config)):
         return ""
     # Of file any ";" but that of its flag belongs to the path (handlers/file.py).
     path = config.removesuffix(";sync") if subtype == "file" else _main(config)
@@ -35,3 +35,13 @@ def user_backing_path(dev_config: str) -> str:
 def _main(config: str) -> str:
     """Return what stands in front of the options, with ";;" as ";"."""
     return config.replace(";;", "\0").partition(";")[0].replace("\0", ";")
+
+
+def _is_only_read(config: str) -> bool:
+    """Tell of a disc's configuration whether nobody writes to it (runner/handlers/fbo.py)."""
+    for piece in config.replace(";;", "").split(";")[1:]:
+        name, separator, value = piece.partition("=")
+        if name == "read_only":
+            return not separator or value.lower() in ("true", "yes", "on", "1")
+    main = _main(config)
+    return main.startswith("ro/") or main.lower().endswith(".iso")

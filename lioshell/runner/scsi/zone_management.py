@@ -130,6 +130,8 @@ def _manager(one: Callable[[ZonedDisk, int], None], every: Callable[[ZonedDisk],
                     every(unit)
                 else:
                     one(unit, number)
+                if unit.handler.write_cache and not unit.write_cache:
+                    unit.handler.flush()
             except ZoneError as error:
                 return refused(error.refusal)
             except OSError as error:

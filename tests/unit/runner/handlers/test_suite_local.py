@@ -59,3 +59,23 @@ class TestOverlayOfSmallClusters(HandlerSuite):
         base = tmp_path / "base"
         base.write_bytes(bytes(5 << 20))
         return Case("overlay", lambda: f"{paths()};base={base};cluster=4k", examples=5)
+
+
+class TestFbo(HandlerSuite):
+    """A drive; the random commands are a disk's, and in their place stands `verify`."""
+
+    test_random_commands_against_a_model = None
+
+    @pytest.fixture
+    def case(self, paths):
+        return Case("fbo", paths, block_size_bytes=2048, grows=False)
+
+
+class TestZbc(HandlerSuite):
+    """Zones have a model of their own: tests/unit/runner/test_zones.py."""
+
+    test_random_commands_against_a_model = None
+
+    @pytest.fixture
+    def case(self, paths):
+        return Case("zbc", lambda: f"{paths()};zone_size=1M", grows=False)

@@ -160,3 +160,12 @@ def test_a_protected_disk(bench) -> None:
     assert bench.manage(RESET, ZONE) == (7, 0x27, 0)
     assert bench.write(5 * ZONE, DATA) == (7, 0x27, 0)
     assert bench.report()[1].condition == FULL
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_without_the_write_cache_a_change_is_durable(bench, monkeypatch, cached) -> None:
+    synced = []
+    monkeypatch.setattr(bench.disk.handler, "flush", lambda: synced.append(True))
+    bench.disk.set_modes(False, cached)
+    assert bench.manage(RESET, 2 * ZONE) is None
+    assert synced == ([] if cached else [True])
