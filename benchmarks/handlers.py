@@ -51,7 +51,7 @@ def glfs(folder: Path, engines: Engines) -> str:
     """Return a file of a volume of one brick that is started."""
     module: Any = importlib.import_module("tests.engines.gluster_volume")
     volume = engines.enter_context(module.GlusterVolume(folder))
-    return f"{volume.name}@{volume.host}/exercise.img"
+    return f"v0@{volume.host}/exercise.img"
 
 
 def nbd(folder: Path, engines: Engines) -> str:

@@ -50,7 +50,7 @@ class TestOverlay(HandlerSuite):
     def case(self, paths, tmp_path):
         base = tmp_path / "base"
         base.write_bytes(bytes(100_000))
-        return Case("overlay", lambda: f"{paths()};base={base}", examples=15, steps=60)
+        return Case("overlay", lambda: f"{paths()};base={base}", examples=8, steps=50)
 
 
 class TestOverlayOfSmallClusters(HandlerSuite):
