@@ -21,7 +21,6 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -107,7 +106,7 @@ def clear(lio: Lio, count: int) -> None:
 def operations(kernel: Kernel, specs: Specs, line: str) -> Counter[str]:
     """Run a line in this process and return the operations on configfs, by name."""
     counting = CountingConfigfs(kernel.configfs)
-    session = session_on(replace(kernel, configfs=counting), specs)
+    session = session_on(kernel._replace(configfs=counting), specs)
     # One of the commands is refused: that shall cost no more either.
     with contextlib.suppress(LioshellError):
         session.run_line(line)

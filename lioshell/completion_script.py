@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lioshell.errors import UsageError
-from lioshell.options import OUTSIDE_THE_TREE, parser
+from lioshell.option_parser import parser
+from lioshell.options import OUTSIDE_THE_TREE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

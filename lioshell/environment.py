@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ SAVECONFIG = "/etc/target/saveconfig.json"
 """Where targetcli keeps the saved configuration, and so do we."""
 
 
-@dataclass
 class Environment:
     """Everything outside the program that a run depends on.
 
@@ -26,13 +24,23 @@ class Environment:
     specs and the drop-ins.
     """
 
-    stdin: TextIO = field(default_factory=lambda: _standard(sys.stdin))
-    stdout: TextIO = field(default_factory=lambda: _standard(sys.stdout))
-    stderr: TextIO = field(default_factory=lambda: _standard(sys.stderr))
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    clock: Callable[[], float] = time.time
-    kernel: Kernel | None = None
-    spec_folders: tuple[str, ...] | None = None
+    def __init__(
+        self,
+        stdin: TextIO | None = None,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
+        environ: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.time,
+        kernel: Kernel | None = None,
+        spec_folders: tuple[str, ...] | None = None,
+    ) -> None:
+        self.stdin = _standard(sys.stdin) if stdin is None else stdin
+        self.stdout = _standard(sys.stdout) if stdout is None else stdout
+        self.stderr = _standard(sys.stderr) if stderr is None else stderr
+        self.environ = os.environ if environ is None else environ
+        self.clock = clock
+        self.kernel = kernel
+        self.spec_folders = spec_folders
 
     @property
     def home(self) -> str:

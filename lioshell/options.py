@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import argparse
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple
 
 from lioshell.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
 OUTSIDE_THE_TREE = ("serve", "exercise", "completion")
 """Commands that are words of the command line but not of the shell."""
@@ -20,8 +19,7 @@ _WITH_VALUE = "cfo"
 """Short options that have a value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What the command line says; `words` is one shell command, unquoted by the calling shell."""
 
     lines: tuple[str, ...]
@@ -45,73 +43,97 @@ class Options:
         return (f"--configfs={self.configfs}",)
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse whose complaints become our errors."""
+class Option(NamedTuple):
+    """One option; without `metavar` and `choices` it is a switch."""
 
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"lioshell: {message}", hint="See the options with: lioshell --help")
+    flags: tuple[str, ...]
+    dest: str
+    help: str
+    metavar: str = ""
+    choices: tuple[str, ...] = ()
+    default: str | None = None
+    repeatable: bool = False
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether it has no value."""
+        return not self.metavar and not self.choices
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line's parser; the completions and the man page follow it."""
-    made = _Parser(
-        prog="lioshell",
-        usage="lioshell [OPTIONS] [COMMAND WORDS...]",
-        description="An admin shell for LIO, the SCSI target in the Linux kernel. Without words: "
-        "interactive, or a script from standard input.",
-        epilog="Commands outside the tree: serve (serve the user: devices), completion (print "
-        "the completion of bash). All else: lioshell help, lioshell ls.",
-        allow_abbrev=False,
-        add_help=False,
-    )
-    add = made.add_argument
-    add("-c", dest="lines", action="append", default=[], metavar="LINE", help="run LINE")
-    add("-f", dest="script", metavar="FILE", help="run the script FILE")
-    add("--keep-going", action="store_true", help="run all lines, fail at the end")
-    add("--sim", metavar="[DIR]", help="use the simulated kernel, its state kept in DIR")
-    add("--configfs", metavar="DIR", default="/sys/kernel/config", help="mount point of configfs")
-    add("-o", dest="output", choices=("text", "json", "yaml"), default="text", help="form")
-    add("-n", "--dry-run", action="store_true", help="print the writes instead of doing them")
-    add("-y", "--yes", action="store_true", help="answer yes to every question")
-    add("--color", choices=("auto", "always", "never"), default="auto", help="colours")
-    add("-q", dest="quiet", action="store_true", help="answers that were asked for only")
-    add("-v", dest="verbose", action="store_true", help="print every configfs write")
-    add("--version", action="store_true", help="print the version")
-    add("-h", "--help", action="store_true", help="print this help")
-    return made
+OPTIONS = (
+    Option(("-c",), "lines", "run LINE", "LINE", repeatable=True),
+    Option(("-f",), "script", "run the script FILE", "FILE"),
+    Option(("--keep-going",), "keep_going", "run all lines, fail at the end"),
+    Option(("--sim",), "sim", "use the simulated kernel, its state kept in DIR", "[DIR]"),
+    Option(("--configfs",), "configfs", "mount point of configfs", "DIR", (), "/sys/kernel/config"),
+    Option(("-o",), "output", "form", "", ("text", "json", "yaml"), "text"),
+    Option(("-n", "--dry-run"), "dry_run", "print the writes instead of doing them"),
+    Option(("-y", "--yes"), "yes", "answer yes to every question"),
+    Option(("--color",), "color", "colours", "", ("auto", "always", "never"), "auto"),
+    Option(("-q",), "quiet", "answers that were asked for only"),
+    Option(("-v",), "verbose", "print every configfs write"),
+    Option(("--version",), "version", "print the version"),
+    Option(("-h", "--help"), "help", "print this help"),
+)
+"""The declaration that the parser, the completions and the man page follow."""
 
 
 def parse(argv: Sequence[str], default_sim_dir: str) -> Options | str:
     """Return the options, or the text that --help or --version asks for; raises UsageError."""
-    made = parser()
     options, words = _split(argv, default_sim_dir)
-    found = made.parse_args(options)
-    if found.help:
-        return made.format_help()
-    if found.version:
+    found = _plain(options)
+    if found is None or found["help"]:
+        from lioshell.option_parser import parser
+
+        made = parser()
+        found = vars(made.parse_args(options))
+        if found["help"]:
+            return made.format_help()
+    if found["version"]:
         from lioshell import __version__
 
         return f"lioshell {__version__}\n"
-    sources = sum((bool(found.lines), found.script is not None, bool(words)))
+    sources = sum((bool(found["lines"]), found["script"] is not None, bool(words)))
     if sources > 1:
         raise UsageError(
             "Give either words, or -c, or -f", hint="See the options with: lioshell --help"
         )
-    return Options(
-        lines=tuple(found.lines),
-        script=found.script,
-        keep_going=found.keep_going,
-        sim=found.sim,
-        # A service that is started for the devices has another current folder.
-        configfs=os.path.abspath(found.configfs),
-        output=found.output,
-        dry_run=found.dry_run,
-        yes=found.yes,
-        color=found.color,
-        quiet=found.quiet,
-        verbose=found.verbose,
-        words=tuple(words),
-    )
+    chosen = {name: found[name] for name in Options._fields if name in found}
+    chosen["lines"] = tuple(found["lines"])
+    # A service that is started for the devices has another current folder.
+    chosen["configfs"] = os.path.abspath(found["configfs"])
+    return Options(**chosen, words=tuple(words))
+
+
+def _plain(options: Sequence[str]) -> dict[str, Any] | None:
+    """Return what options say that are written plainly, None for others.
+
+    Those, and what is wrong, are for argparse, whose import takes as long as a short command.
+    """
+    by_flag = {flag: option for option in OPTIONS for flag in option.flags}
+    found: dict[str, Any] = {
+        o.dest: [] if o.repeatable else False if o.is_switch else o.default for o in OPTIONS
+    }
+    words = iter(options)
+    for word in words:
+        flag, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
+        option = by_flag.get(flag)
+        if option is None or (option.is_switch and equals):
+            return None
+        if option.is_switch:
+            found[option.dest] = True
+            continue
+        if not equals:
+            value = next(words, "-")
+            if value.startswith("-"):
+                return None
+        if option.choices and value not in option.choices:
+            return None
+        if option.repeatable:
+            found[option.dest].append(value)
+        else:
+            found[option.dest] = value
+    return found
 
 
 def _split(argv: Sequence[str], default_sim_dir: str) -> tuple[list[str], list[str]]:

@@ -10,8 +10,7 @@ only when a spec is first asked for and no parsed copy is in the cache.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lioshell.errors import SpecError
 
@@ -25,8 +24,7 @@ DROP_INS = "/etc/lioshell/specs.d"
 """The folder of the administrator's own specs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One attribute, kernel parameter or create parameter.
 
     `type` is one of: string, int, bool, size, path, enum, secret. `default` is the text that the
@@ -48,8 +46,7 @@ class Parameter:
     """False for a state that belongs to the running kernel, and not to a saved configuration."""
 
 
-@dataclass(frozen=True, slots=True)
-class BackstoreSpec:
+class BackstoreSpec(NamedTuple):
     """A kind of backstore: core/<hba_prefix>_<N>/<name>/ in configfs.
 
     `create` are the parameters of the shell's create command after the name.
@@ -67,8 +64,7 @@ class BackstoreSpec:
     attributes: tuple[Parameter, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class WwnSource:
+class WwnSource(NamedTuple):
     """Where the WWNs of this machine's ports are found.
 
     `files` is a path below /sys or /proc with `*` for any name; the only group of the regular
@@ -82,8 +78,7 @@ class WwnSource:
     where: tuple[tuple[str, str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FabricSpec:
+class FabricSpec(NamedTuple):
     """A fabric: <group>/<wwn>/tpgt_<tag>/ in configfs."""
 
     name: str
@@ -94,7 +89,7 @@ class FabricSpec:
     features: frozenset[str] = frozenset()
     """tpgts, luns, acls, acls_auth, tpg_auth, discovery_auth, nps, nexus, enable"""
     default_port: int | None = None
-    attributes: dict[str, tuple[Parameter, ...]] = field(default_factory=dict)
+    attributes: Mapping[str, tuple[Parameter, ...]] = {}
     """Group name -> parameters. Files in the folder of an object itself: fabric, tpg, portal, acl;
     in a folder of it: discovery_auth, target_parameter, tpg_attribute, tpg_parameter, tpg_auth,
     acl_attribute, acl_parameter, acl_auth."""

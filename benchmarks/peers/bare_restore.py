@@ -37,8 +37,6 @@ READS = ("read", "listdir", "folders", "folder_numbers", "links", "exists", "is_
 
 def record(saved: str, operations: str, options: dict[str, str]) -> None:
     """Restore a configuration with lioshell, and write down the operations."""
-    from dataclasses import replace
-
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     from lioshell.config import saved_file
     from lioshell.config.restore import restore
@@ -54,7 +52,7 @@ def record(saved: str, operations: str, options: dict[str, str]) -> None:
     kernel.system.prepare()
     os.makedirs(kernel.run_dir, exist_ok=True)
     lines: list[str] = []
-    seen = replace(kernel, configfs=_Recording(kernel.configfs, lines))
+    seen = kernel._replace(configfs=_Recording(kernel.configfs, lines))
     report = restore(Lio(seen, specs), saved_file.read(saved), saved)
     if report.failures:
         raise SystemExit("\n".join(f"{one.path}: {one.reason}" for one in report.failures))

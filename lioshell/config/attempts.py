@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lioshell.config.document import empty, merged_all
@@ -23,12 +22,12 @@ _MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticErro
 """What taking a document apart raises that has not the shape it should have."""
 
 
-@dataclass
 class Report:
     """What a restore did: the number of objects tried, and those that are not restored."""
 
-    total: int = 0
-    failures: list[Unrestored] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.total = 0
+        self.failures: list[Unrestored] = []
 
 
 class Journal:
@@ -46,11 +45,13 @@ class Journal:
         """Write down one event; without it more than necessary counts as not restored."""
         if self._dry_run:
             return
+        line = f"{json.dumps(event)}\n".encode()
         with (
             contextlib.suppress(OSError),
-            open(journal_path(self._run_dir), "a", encoding="utf-8") as file,
+            open(journal_path(self._run_dir), "ab", buffering=0) as file,
         ):
-            file.write(json.dumps(event) + "\n")
+            # In one write: what a kill leaves is whole lines.
+            file.write(line)
 
     def end(self, document: Document, failures: list[Unrestored]) -> None:
         """Write down what is left at the end, nothing if nothing is; raises HostError."""

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from lioshell.config.document import OWN_FILES
 from lioshell.config.dump_values import attributes, credentials, number, text_of, texts
 from lioshell.errors import KernelError
+from lioshell.lio.backstores import storage_object_at
 from lioshell.lio.fabrics import Fabric
+from lioshell.lio.luns import group_in
 from lioshell.model.names import sort_key
 
 if TYPE_CHECKING:
@@ -149,18 +151,22 @@ def _portal(portal: Portal) -> Item:
 
 def dump_lun(lio: Lio, lun: Lun) -> Item | None:
     """Return a LUN, None for a half-made one."""
-    storage_object = lun.storage_object
-    if storage_object is None:
+    link = lun.link
+    if link is None:
         return None
+    alias, path = link
+    storage_object = storage_object_at(lio, path)
     item: Item = {
         "index": lun.index,
-        "alias": lun.alias,
+        "alias": alias,
         "storage_object": f"/backstores/{storage_object.plugin}/{storage_object.name}",
     }
-    if lun.alua_group:
-        item["alua_tg_pt_gp_name"] = lun.alua_group
+    found = texts(lio, lun.path)
+    group = group_in(found.get("alua_tg_pt_gp", ""))
+    if group:
+        item["alua_tg_pt_gp_name"] = group
     for name in _LUN_ALUA:
-        value = text_of(lio, f"{lun.path}/{name}")
+        value = found.get(name, "")
         if value not in ("", "0"):
             item[name] = number(value)
     return item
@@ -184,12 +190,13 @@ def _acl(lio: Lio, acl: NodeAcl, default_depth: object) -> Item:
 
 def dump_mapped_lun(mapped: MappedLun) -> Item | None:
     """Return a mapped LUN, None for a half-made one."""
-    lun = mapped.tpg_lun
-    if lun is None:
+    link = mapped.link
+    if link is None:
         return None
+    alias, lun_path = link
     return {
         "index": mapped.index,
-        "tpg_lun": lun.index,
+        "tpg_lun": int(lun_path.rpartition("/lun/lun_")[2]),
         "write_protect": mapped.write_protect,
-        "alias": mapped.alias,
+        "alias": alias,
     }

@@ -21,22 +21,11 @@ def attributes(lio: Lio, folder: str) -> dict[str, int | str]:
 
 def texts(lio: Lio, folder: str) -> dict[str, str]:
     """Return the attributes of a folder as texts; none where there is no such folder."""
-    values: dict[str, str] = {}
     try:
-        names = sorted(lio.configfs.listdir(folder))
+        return dict(sorted(lio.configfs.values(folder).items()))
     except KernelError:
         # Not every fabric has every folder; another program may have deleted it just now.
-        return values
-    for name in names:
-        path = f"{folder}/{name}"
-        try:
-            if lio.configfs.is_writable(path):
-                values[name] = lio.configfs.read(path)
-        except KernelError as error:
-            # Some attributes can only be written (drivers/target, *_store without *_show).
-            if error.operation not in ("read", "stat"):
-                raise
-    return values
+        return {}
 
 
 def number(text: str) -> int | str:
@@ -49,7 +38,7 @@ def number(text: str) -> int | str:
 def text_of(lio: Lio, path: str) -> str:
     """Return one attribute, "" where this kernel does not have it or does not show it."""
     try:
-        return lio.configfs.read(path) if lio.configfs.exists(path) else ""
+        return lio.configfs.read(path)
     except KernelError:
         return ""
 

@@ -8,8 +8,7 @@ a kill, stays written down (`lioshell.config.unrestored`): a save carries it ove
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lioshell.config import unrestored
 from lioshell.config.attempts import Attempts, Journal, Report
@@ -54,8 +53,7 @@ def _nothing_in_the_way(path: str, fabric: str = "") -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Serving:
+class Serving(NamedTuple):
     """What a restore has to know of the runners of user: devices.
 
     `serve` has a device (its configfs path) served and returns what keeps it from being so;
@@ -68,15 +66,14 @@ class Serving:
     may_link: Callable[[str, str], str] = _nothing_in_the_way
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """How a restore goes about it; `clear_existing` removes first what `selection` names.
 
     `existing`: what exists already is brought in line, and no reason to refuse.
     """
 
     clear_existing: bool = False
-    selection: Selection = field(default_factory=Selection)
+    selection: Selection = Selection()
     abort_on_error: bool = False
     progress: Progress | None = None
     existing: bool = False
@@ -228,7 +225,7 @@ class _Run:
         )
         if self._existing:
             remove_empty_hbas(self._lio)
-        with self._lio.surveyed():
+        with self._lio.kernel.system.expedited(), self._lio.surveyed():
             for section, item in objects(wanted):
                 path = tree_path(section, item)
                 with attempts.attempt(path, {section: [item]}):

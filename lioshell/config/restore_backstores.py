@@ -51,7 +51,7 @@ def restore_storage_object(
             made = _make(lio, item)
             if lio.survey is not None:
                 survey = lio.survey
-                survey.add(made)
+                survey.add_made(made)
                 steps.on_failure("forget it", lambda: survey.remove(made))
         else:
             made = found

@@ -155,7 +155,8 @@ class TargetRestore:
         if not 0 <= index <= _MAX_LUN:
             raise DocumentError(f"A LUN is a number from 0 to {_MAX_LUN}, not {index}")
         lun = Lun(self._lio, tpg.path, index)
-        if not self._half_made_removed(lun.path, storage_object.path):
+        is_there = self._half_made_removed(lun.path, storage_object.path)
+        if not is_there:
             if storage_object.plugin == "user":
                 problem = self._may_link(storage_object.path, tpg.spec.name)
                 if problem:
@@ -167,7 +168,9 @@ class TargetRestore:
             with self._lio.transaction() as steps:
                 lun.make(steps, storage_object.path, _alias(item))
         group = item.get("alua_tg_pt_gp_name")
-        if group and group != (lun.alua_group or _DEFAULT_ALUA_GROUP):
+        # A new LUN is in the default group (target_core_alua.c, target_attach_tg_pt_gp).
+        now = lun.alua_group if is_there else None
+        if group and group != (now or _DEFAULT_ALUA_GROUP):
             self._lio.configfs.write(f"{lun.path}/alua_tg_pt_gp", str(group))
         for name in LUN_ALUA:
             value = item.get(name)

@@ -33,35 +33,56 @@ def restore_values(
     """
     if not values:
         return
-    there = set(lio.configfs.listdir(folder)) if lio.configfs.is_dir(folder) else set()
+    found = _found(lio, folder)
     wanted = {}
     for name, value in values.items():
-        if name in there or lio.dry_run:
+        if name in found or lio.dry_run or lio.configfs.exists(f"{folder}/{name}"):
             wanted[name] = _text(value)
         else:
             hint = "It was saved on another one; a save keeps it. Forget it with: unrestored forget"
             absent(name, DocumentError(f"This kernel has no attribute {name}", hint=hint))
     for _ in range(_PASSES):
-        if not _write_differing(lio, folder, wanted):
+        if not _write_differing(lio, folder, wanted, found):
             return
+        found = _found(lio, folder)
 
 
-def _write_differing(lio: Lio, folder: str, wanted: Mapping[str, str]) -> bool:
-    """Write what differs, and tell whether anything did."""
+def _found(lio: Lio, folder: str) -> dict[str, str]:
+    try:
+        return lio.configfs.values(folder)
+    except KernelError:
+        # There is no such folder; what is wanted of it is absent.
+        return {}
+
+
+def _write_differing(
+    lio: Lio, folder: str, wanted: Mapping[str, str], found: Mapping[str, str]
+) -> bool:
+    """Write what differs from what was `found`, and tell whether anything did.
+
+    After a write, which may have changed others, each is looked at anew.
+    """
     wrote = False
     for name, text in wanted.items():
         path = f"{folder}/{name}"
-        try:
-            now: str | None = lio.configfs.read(path)
-        except KernelError as error:
-            if error.operation != "read":
-                raise
-            # It can only be written (drivers/target, *_store without *_show).
-            now = None
-        if now != text and lio.configfs.is_writable(path):
+        if not wrote and name in found:
+            now: str | None = found[name]
+        else:
+            now = _text_now(lio, path)
+        if now != text and (name in found or lio.configfs.is_writable(path)):
             lio.configfs.write(path, text)
             wrote = wrote or now is not None
     return wrote
+
+
+def _text_now(lio: Lio, path: str) -> str | None:
+    try:
+        return lio.configfs.read(path)
+    except KernelError as error:
+        if error.operation != "read":
+            raise
+        # It can only be written (drivers/target, *_store without *_show).
+        return None
 
 
 def _text(value: object) -> str:
@@ -79,17 +100,23 @@ def restore_alua_group(lio: Lio, steps: Transaction, path: str, group: dict[str,
     if name != _DEFAULT_ALUA_GROUP and not lio.configfs.is_dir(base):
         steps.mkdir(base)
         lio.configfs.write(f"{base}/tg_pt_gp_id", str(int(group["tg_pt_gp_id"])))
-    there = set(lio.configfs.listdir(base)) if lio.configfs.is_dir(base) else set()
+    found = _found(lio, base)
     for key, value in group.items():
-        if key in ("name", "tg_pt_gp_id") or key not in there:
+        if key in ("name", "tg_pt_gp_id"):
+            continue
+        path = f"{base}/{key}"
+        if key not in found:
+            if lio.configfs.exists(path):
+                # It can be read alone; or it cannot, which is a failure then.
+                lio.configfs.read(path)
             continue
         words = ALUA_WORDS.get(key)
         # Shown as words, written as a number: compare in the form that is shown.
         shown = words[value] if words and isinstance(value, int) else _text(value)
-        if lio.configfs.read(f"{base}/{key}") != shown and lio.configfs.is_writable(
-            f"{base}/{key}"
-        ):
-            lio.configfs.write(f"{base}/{key}", _text(value))
+        if found[key] != shown:
+            lio.configfs.write(path, _text(value))
+            # The kernel may have changed others along with it.
+            found = _found(lio, base)
 
 
 def credentials(item: Mapping[str, Any], prefix: str = "chap_") -> dict[str, str]:

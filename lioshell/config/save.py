@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import copy
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lioshell.config import backups, saved_file, unrestored
 from lioshell.config.attached import without_attached
@@ -74,8 +73,7 @@ _KNOWN: dict[str, frozenset[str]] = {
 somebody else's, and stay with their object."""
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(NamedTuple):
     """What a save did: whether the file was written, what it carried over."""
 
     changed: bool

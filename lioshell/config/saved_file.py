@@ -172,7 +172,9 @@ def write(path: str, document: Document) -> bool:
 
 def json_text(document: Document) -> str:
     """Return a document as targetcli writes it: keys sorted, two spaces, a line break last."""
-    return json.dumps(apart(document), indent=2, sort_keys=True) + "\n"
+    from lioshell.config.indented import indented
+
+    return indented(apart(document)) + "\n"
 
 
 def close_to_others(path: str) -> None:

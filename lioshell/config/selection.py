@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lioshell.config.document import (
     Document,
@@ -30,8 +29,7 @@ if TYPE_CHECKING:
     from lioshell.lio.tpgs import Tpg
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """What `target=` and `storage_object=` name; neither of them means everything.
 
     A storage object is given by its name, by PLUGIN/NAME or by its path.

@@ -8,9 +8,12 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from lioshell.errors import KernelError
 from lioshell.kernel.refusal import refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lioshell.errors import LioshellError
 
 _ATTRIBUTE_BYTES = 4095
@@ -100,7 +103,45 @@ class RealConfigfs:
                 os.close(descriptor)
         except OSError as error:
             raise _failure("read", full, error) from error
-        return os.fsdecode(data.replace(b"\0", b"").removesuffix(b"\n"))
+        return _shown(data)
+
+    def values(self, path: str) -> dict[str, str]:
+        """Return the texts of a folder's attributes that can be read and written, by name.
+
+        Three system calls an attribute: an open for both fails where the kernel has no function for
+        one of them (fs/configfs/file.c, __configfs_open_file).
+        """
+        full = self._full(path)
+        found = {}
+        try:
+            folder = os.open(full, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise _failure("listdir", full, error) from error
+        try:
+            for name in os.listdir(folder):
+                try:
+                    found[name] = _value(name, folder)
+                except PermissionError:
+                    if os.geteuid() != 0:
+                        return self._values_one_by_one(path)
+                except OSError:
+                    # A folder; or ESRCH, ENODEV: there is nothing to show at the moment.
+                    continue
+        finally:
+            os.close(folder)
+        return found
+
+    def _values_one_by_one(self, path: str) -> dict[str, str]:
+        """Return `values` to somebody who may only look: what root could write is told by modes."""
+        found = {}
+        for name in self.listdir(path):
+            try:
+                if self.is_writable(f"{path}/{name}"):
+                    found[name] = self.read(f"{path}/{name}")
+            except KernelError:
+                # No attribute but a folder; or one that is not shown.
+                continue
+        return found
 
     def write(self, path: str, value: str, *, secret: bool = False) -> None:
         """Write an attribute in one write(2), exactly as given."""
@@ -174,6 +215,12 @@ class RealConfigfs:
         except OSError as error:
             raise _failure("unlink", full, error) from error
 
+    def unlink_all(self, paths: Sequence[str]) -> dict[str, LioshellError]:
+        """Remove links at once: for each the kernel waits (target_core_tpg.c, lun_ref)."""
+        from lioshell.kernel.in_parallel import in_parallel
+
+        return in_parallel(self.unlink, paths)
+
     def _full(self, path: str) -> str:
         return f"{self._location}/{path}" if path else self._location
 
@@ -186,6 +233,18 @@ class RealConfigfs:
                 return [e.name for e in entries if e.is_dir(follow_symlinks=False)]
         except OSError as error:
             raise _failure("listdir", full, error) from error
+
+
+def _value(name: str, folder: int) -> str:
+    descriptor = os.open(name, os.O_RDWR | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        return _shown(os.read(descriptor, _ATTRIBUTE_BYTES + 1))
+    finally:
+        os.close(descriptor)
+
+
+def _shown(data: bytes) -> str:
+    return os.fsdecode(data.replace(b"\0", b"").removesuffix(b"\n"))
 
 
 def _failure(operation: str, path: str, error: OSError) -> LioshellError:

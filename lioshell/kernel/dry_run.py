@@ -7,8 +7,8 @@ made, values that it would have written, the attributes that a spec describes fo
 
 from __future__ import annotations
 
+import contextlib
 import errno
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lioshell.errors import KernelError
@@ -16,8 +16,10 @@ from lioshell.kernel.described import attributes, is_group
 from lioshell.kernel.traced import shown_path, shown_write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
+    from lioshell.errors import LioshellError
     from lioshell.kernel.ports import ConfigfsPort, Kernel
     from lioshell.specs import Parameter, Specs
 
@@ -155,6 +157,16 @@ class DryRunConfigfs:
             return described.default or ""
         return "" if self._is_imagined(path) else self._configfs.read(path)
 
+    def values(self, path: str) -> dict[str, str]:
+        """Return what can be read and written, and what would have been written."""
+        if path not in self._below and not self._is_imagined(path):
+            return self._configfs.values(path)
+        names = self.listdir(path)
+        return {n: self.read(f"{path}/{n}") for n in names if self._is_value(f"{path}/{n}")}
+
+    def _is_value(self, path: str) -> bool:
+        return not self.is_dir(path) and not self.is_link(path) and self.is_writable(path)
+
     def is_writable(self, path: str) -> bool:
         """Tell whether an attribute can be written."""
         described = self._described(path)
@@ -202,6 +214,12 @@ class DryRunConfigfs:
         self._tell(f"rm {shown_path(self.location, path)}")
         self._forget(path)
 
+    def unlink_all(self, paths: Sequence[str]) -> dict[str, LioshellError]:
+        """Tell the removal of several links."""
+        for path in paths:
+            self.unlink(path)
+        return {}
+
     def _forget(self, path: str) -> None:
         self._gone.add(path)
         folder, _, name = path.rpartition("/")
@@ -230,6 +248,10 @@ class DryRunSystem:
             self._tell(step)
         self._configfs.imagine_nothing()
 
+    def expedited(self) -> AbstractContextManager[None]:
+        """Return a context in which nothing is different."""
+        return contextlib.nullcontext()
+
     def load_module(self, module: str) -> None:
         """Tell that a module would be loaded."""
         self._tell(f"modprobe {module}")
@@ -241,4 +263,4 @@ class DryRunSystem:
 def dry_run(kernel: Kernel, specs: Specs, tell: Tell) -> Kernel:
     """Return a kernel on which nothing is changed; `specs` describe what would be made."""
     configfs = DryRunConfigfs(kernel.configfs, specs, tell)
-    return replace(kernel, configfs=configfs, system=DryRunSystem(kernel.system, configfs, tell))
+    return kernel._replace(configfs=configfs, system=DryRunSystem(kernel.system, configfs, tell))

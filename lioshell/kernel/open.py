@@ -25,7 +25,7 @@ def open_real(configfs_root: str = CONFIGFS_ROOT, *, run_dir: str = RUN_DIR) -> 
     return Kernel(
         configfs=RealConfigfs(configfs_root),
         uio=_LazyUio(_real_uio),
-        system=RealSystem(configfs_root),
+        system=RealSystem(configfs_root, run_dir=run_dir),
         simulated=False,
         run_dir=run_dir,
     )

@@ -7,11 +7,18 @@ components and none in front: "core/user_0/vol0/control". "" is the folder itsel
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import mmap
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+    from typing import Protocol
+
+    from lioshell.errors import LioshellError
+else:
+    # A type checker alone looks at them; to make one takes as long as to make ten plain classes.
+    Protocol = object
 
 
 class ConfigfsPort(Protocol):
@@ -59,6 +66,12 @@ class ConfigfsPort(Protocol):
     def read(self, path: str) -> str:
         """Return an attribute's text without the trailing newline."""
 
+    def values(self, path: str) -> dict[str, str]:
+        """Return the texts of a folder's attributes that can be read and written, by name.
+
+        An attribute that the kernel refuses to show is left out.
+        """
+
     def write(self, path: str, value: str, *, secret: bool = False) -> None:
         """Write an attribute in one write(2), exactly as given; `secret` values are never shown."""
 
@@ -80,9 +93,14 @@ class ConfigfsPort(Protocol):
     def unlink(self, path: str) -> None:
         """Remove a link."""
 
+    def unlink_all(self, paths: Sequence[str]) -> dict[str, LioshellError]:
+        """Remove links in no particular order, of which each may make the kernel wait.
 
-@dataclass(frozen=True, slots=True)
-class UioDevice:
+        Returns those that it refuses to remove; all others are gone.
+        """
+
+
+class UioDevice(NamedTuple):
     """A TCMU device as sysfs shows it (drivers/target/target_core_user.c, tcmu_configure_device).
 
     `uio_name` is "uio0"; `hba_index` is N of core/user_N; `name` the storage object;
@@ -172,8 +190,7 @@ class UioPort(Protocol):
         """Fail what waits in the kernel for a daemon's answer on netlink. Raises HostError."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlockDevice:
+class BlockDevice(NamedTuple):
     """A block device of the machine, as far as a backstore needs it."""
 
     path: str
@@ -205,6 +222,9 @@ class SystemPort(Protocol):
 
         Raises HostError: not root, no configfs or no LIO in this kernel.
         """
+
+    def expedited(self) -> AbstractContextManager[None]:
+        """Return a context for many changes, in which the kernel does not pause after each."""
 
     def preparations(self) -> list[str]:
         """Return what `prepare` would do, as command lines, where the folder is not there."""
@@ -264,8 +284,7 @@ class SystemPort(Protocol):
         """Start watching for block devices and file systems that appear."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kernel:
+class Kernel(NamedTuple):
     """A kernel to work on: the real one, or the simulated one."""
 
     configfs: ConfigfsPort

@@ -14,6 +14,8 @@ from lioshell.kernel.ports import BlockDevice
 from lioshell.kernel.tcmu_runner import TcmuRunner
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from lioshell.kernel import ports
     from lioshell.kernel.machine_files import MachineFiles
 
@@ -36,7 +38,9 @@ class RealSystem:
         *,
         sysfs_root: str = "/sys",
         modules_root: str = "/lib/modules",
+        run_dir: str = "/run/lioshell",
     ) -> None:
+        self._run_dir = run_dir
         self._configfs = configfs_root
         self._sysfs = sysfs_root
         self._modules = modules_root
@@ -75,6 +79,12 @@ class RealSystem:
                 hint=f"Boot a kernel with LIO, or {_SIMULATE}",
                 path=target,
             )
+
+    def expedited(self) -> AbstractContextManager[None]:
+        """Return a context in which many changes need not wait for one another."""
+        from lioshell.kernel.expedite import expedited
+
+        return expedited(f"{self._sysfs}/kernel/rcu_expedited", self._run_dir)
 
     def preparations(self) -> list[str]:
         """Return what `prepare` would do, as command lines; raises HostError as it would."""

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from lioshell.errors import LioshellError
     from lioshell.kernel.ports import ConfigfsPort, Kernel
 
     Tell = Callable[[str], None]
@@ -44,6 +44,7 @@ class TracedConfigfs:
         self.is_link = configfs.is_link
         self.is_linked = configfs.is_linked
         self.read = configfs.read
+        self.values = configfs.values
         self.is_writable = configfs.is_writable
         self.readlink = configfs.readlink
 
@@ -73,7 +74,13 @@ class TracedConfigfs:
         self._tell(f"rm {shown_path(self.location, path)}")
         self._configfs.unlink(path)
 
+    def unlink_all(self, paths: Sequence[str]) -> dict[str, LioshellError]:
+        """Tell and do the removal of links."""
+        for path in paths:
+            self._tell(f"rm {shown_path(self.location, path)}")
+        return self._configfs.unlink_all(paths)
+
 
 def traced(kernel: Kernel, tell: Tell) -> Kernel:
     """Return a kernel that tells each change."""
-    return replace(kernel, configfs=TracedConfigfs(kernel.configfs, tell))
+    return kernel._replace(configfs=TracedConfigfs(kernel.configfs, tell))

@@ -34,10 +34,18 @@ class MappedLun:
         return next(iter(self._lio.configfs.links(self.path)), None)
 
     @property
+    def link(self) -> tuple[str, str] | None:
+        """The name of the link and the configfs path of the TPG's LUN, None without a link."""
+        alias = self.alias
+        if alias is None:
+            return None
+        return alias, self._lio.configfs.readlink(f"{self.path}/{alias}")
+
+    @property
     def lun_path(self) -> str | None:
         """The configfs path of the TPG's LUN, None for one without a link."""
-        alias = self.alias
-        return None if alias is None else self._lio.configfs.readlink(f"{self.path}/{alias}")
+        link = self.link
+        return None if link is None else link[1]
 
     @property
     def tpg_lun(self) -> Lun | None:

@@ -25,8 +25,9 @@ def prepare_removal(lio: Lio, lun: Lun) -> None:
     Its device is served first where that is possible (`Lio.have_served`). Where it is not, nothing
     is flushed any more, unless somebody uses the disk: raises ConflictError then.
     """
-    address, path = lun.scsi_address, lun.storage_object_path
-    if lio.dry_run or address is None or path is None or not _is_user(lio, path):
+    address = None if lio.dry_run else lun.scsi_address
+    path = None if address is None else lun.storage_object_path
+    if address is None or path is None or not _is_user(lio, path):
         return
     problem = lio.have_served(path)
     if not problem:

@@ -24,7 +24,7 @@ def clear(lio: Lio) -> None:
 
     A failure makes the targets again; storage objects, which cannot come back, go last.
     """
-    with lio.transaction() as steps:
+    with lio.kernel.system.expedited(), lio.transaction() as steps:
         fabrics = list(_fabrics(lio))
         for fabric in fabrics:
             if fabric.exists:

@@ -31,10 +31,18 @@ class Lun:
         return next(iter(self._lio.configfs.links(self.path)), None)
 
     @property
+    def link(self) -> tuple[str, str] | None:
+        """The name of the link and the configfs path of what is exported, None without a link."""
+        alias = self.alias
+        if alias is None:
+            return None
+        return alias, self._lio.configfs.readlink(f"{self.path}/{alias}")
+
+    @property
     def storage_object_path(self) -> str | None:
         """The configfs path of what is exported, None for a LUN without a link."""
-        alias = self.alias
-        return None if alias is None else self._lio.configfs.readlink(f"{self.path}/{alias}")
+        link = self.link
+        return None if link is None else link[1]
 
     @property
     def storage_object(self) -> StorageObject | None:
@@ -73,13 +81,17 @@ class Lun:
 
         Raises ConflictError where the kernel would wait for ever for who serves it.
         """
+        for link in self.before_removal(steps):
+            steps.unlink(link)
+        steps.rmdir(self.path)
+
+    def before_removal(self, steps: Transaction) -> list[str]:
+        """Do what comes before its links are removed, and return these."""
         prepare_removal(self._lio, self)
         group = self.alua_group
         if group not in (None, DEFAULT_ALUA_GROUP):
             steps.on_failure(f"join {group}", lambda: self.join_alua_group(str(group)))
-        for link in self._lio.configfs.links(self.path):
-            steps.unlink(f"{self.path}/{link}")
-        steps.rmdir(self.path)
+        return [f"{self.path}/{link}" for link in self._lio.configfs.links(self.path)]
 
     def join_alua_group(self, name: str) -> None:
         """Put the LUN into an ALUA group of its storage object."""

@@ -106,18 +106,22 @@ class ObjectIndex:
 
     def add(self, hba: str, number: int, objects: Iterable[tuple[str, Backing]]) -> None:
         """Remember all objects of an HBA folder; `number` is its inode number."""
-        found = [Held(hba, name, backing) for name, backing in objects]
-        if not number or not found or not self._keep:
+        self.add_all([(Held(hba, name, backing), number) for name, backing in objects])
+
+    def add_all(self, objects: Iterable[tuple[Held, int]]) -> None:
+        """Remember all objects of several HBA folders, with the folders' inode numbers."""
+        found = [(held, number) for held, number in objects if number]
+        if not found or not self._keep:
             return
         self._load()
-        data = b"".join(_record(held, number) for held in found)
+        data = b"".join(_record(held, number) for held, number in found)
         try:
             self._append(data)
         except OSError:
             # No folder yet, a full disk: the next command looks into that folder again.
             self._forget()
             return
-        for held in found:
+        for held, number in found:
             self._remember(held, number)
         self._lines += len(found)
 

@@ -112,7 +112,8 @@ class Lio:
         try:
             yield self.survey
         finally:
-            self.survey = None
+            survey, self.survey = self.survey, None
+        survey.keep()
 
     def require_fabric(self, spec: FabricSpec) -> None:
         """Make a fabric's folder: load its module, and mkdir it, as a step where one is running.

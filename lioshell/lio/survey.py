@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lioshell.errors import NotFoundError
-from lioshell.lio.object_index import backing_at
+from lioshell.lio.object_index import NO_BACKING, Held, backing_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lioshell.lio.backstores import StorageObject
+    from lioshell.lio.object_index import Backing
     from lioshell.lio.root import Lio
 
 
@@ -51,6 +52,9 @@ class Survey:
         self.numbers = HbaNumbers(hbas)
         self._objects: dict[tuple[str, str], StorageObject] = {}
         self._users: dict[str, list[StorageObject]] = {}
+        self._standing: dict[str, Backing] = {}
+        self._index = lio.index
+        self._made: dict[str, Held] = {}
         for hba in hbas:
             plugin = plugin_of(lio, hba)
             for name in lio.configfs.folders(f"core/{hba}") if plugin is not None else ():
@@ -75,21 +79,40 @@ class Survey:
         numbers, name = backing_at(path)
         return [user for key in (name, numbers) if key for user in self._users.get(key, ())]
 
-    def add(self, storage_object: StorageObject) -> None:
-        """Remember an object, as it stands in configfs now."""
+    def add(self, storage_object: StorageObject) -> Backing:
+        """Remember an object, as it stands in configfs now; return what it stands on."""
         from lioshell.lio.backing_use import backing_path
 
         self._objects[storage_object.plugin, storage_object.name] = storage_object
         self._take(storage_object)
         path = backing_path(storage_object)
-        for key in backing_at(path) if path else ():
+        backing = backing_at(path) if path else NO_BACKING
+        self._standing[storage_object.path] = backing
+        for key in backing:
             if key:
                 self._users.setdefault(key, []).append(storage_object)
+        return backing
+
+    def add_made(self, storage_object: StorageObject) -> None:
+        """Remember an object that was made just now, in an HBA of its own."""
+        backing = self.add(storage_object)
+        if storage_object.plugin != "user" or backing.numbers or not backing.path:
+            # A file that nobody serves yet may be made later, and by another name then.
+            held = Held(storage_object.hba, storage_object.name, backing)
+            self._made[storage_object.path] = held
+
+    def keep(self) -> None:
+        """Tell the index of what was made, so that the next command need not look for it."""
+        if self._made:
+            hbas = self._index.hbas()
+            self._index.add_all([(one, hbas.get(one.hba, 0)) for one in self._made.values()])
 
     def remove(self, storage_object: StorageObject) -> None:
         """Forget an object; its number may be given again."""
         self._objects.pop((storage_object.plugin, storage_object.name), None)
-        for users in self._users.values():
+        self._made.pop(storage_object.path, None)
+        for key in self._standing.pop(storage_object.path, NO_BACKING):
+            users = self._users.get(key, [])
             users[:] = [user for user in users if user.path != storage_object.path]
         number = storage_object.hba.rpartition("_")[2]
         if number.isdigit():

@@ -245,13 +245,24 @@ class Tpg:
             self.acl(wwn).remove(steps)
         for portal in self.portals():
             portal.remove(steps)
-        for index in self.lun_indexes():
-            self.lun(index).remove(steps)
+        self._remove_luns(steps)
         nexus = self.nexus if self.spec.has("nexus") else None
         if nexus is not None:
             steps.on_failure(f"restore {self.path}/nexus", lambda: self._set_nexus(str(nexus)))
             self._set_nexus("NULL")
         steps.rmdir(self.path)
+
+    def _remove_luns(self, steps: Transaction) -> None:
+        """Remove all LUNs; nothing may be mapped to them any more."""
+        luns = self.luns()
+        if self.spec.has("nexus"):
+            # Each is a disk of this or of a virtual machine, which goes before the next does.
+            for lun in luns:
+                lun.remove(steps)
+            return
+        steps.unlink_all([link for lun in luns for link in lun.before_removal(steps)])
+        for lun in luns:
+            steps.rmdir(lun.path)
 
     def _set_nexus(self, nexus: str) -> None:
         self._lio.configfs.write(f"{self.path}/nexus", nexus)

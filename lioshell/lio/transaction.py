@@ -51,9 +51,22 @@ class Transaction:
 
     def unlink(self, path: str) -> None:
         """Remove a link."""
+        self._do(self._undo_of_unlink(path), lambda: self._configfs.unlink(path))
+
+    def unlink_all(self, paths: Sequence[str]) -> None:
+        """Remove links of which each may make the kernel wait; in no particular order."""
+        undo = {path: self._undo_of_unlink(path) for path in paths}
+        self._undo += undo.values()
+        refused = self._configfs.unlink_all(paths)
+        # What was refused is there still.
+        gone = [undo[path] for path in refused]
+        self._undo = [step for step in self._undo if not any(step is one for one in gone)]
+        for error in refused.values():
+            raise error
+
+    def _undo_of_unlink(self, path: str) -> Undo:
         target = self._configfs.readlink(path)
-        undo = (f"link {path}", lambda: self._configfs.symlink(target, path))
-        self._do(undo, lambda: self._configfs.unlink(path))
+        return f"link {path}", lambda: self._configfs.symlink(target, path)
 
     def keep(self, folder: str, names: Sequence[str] | None = None) -> None:
         """Remember what is set in a folder, or in some of its files, before the folder goes.

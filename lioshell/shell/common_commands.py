@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from lioshell.errors import KernelError, NotFoundError, UsageError
 from lioshell.render.layout import Block
 from lioshell.render.tree import TreeLook
-from lioshell.shell import command_help, not_restored, suggestions, watching
+from lioshell.shell import not_restored, suggestions, watching
 from lioshell.shell.node import Node
 from lioshell.shell.values import number
 from lioshell.specs import Parameter
@@ -170,6 +170,8 @@ class ShellNode(Node):
             help
             help ls
         """
+        from lioshell.shell import command_help
+
         if topic is not None:
             if topic not in self.list_commands():
                 raise self.session.no_such_command(self, topic)

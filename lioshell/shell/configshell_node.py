@@ -11,9 +11,12 @@ from __future__ import annotations
 import importlib.util
 import sys
 import types
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lioshell.errors import HostError
+
+_VARARGS, _VARKEYWORDS = 0x04, 0x08
+"""Flags of a function's code (Python's Data model, codeobject.co_flags)."""
 
 
 class NullLog:
@@ -24,6 +27,7 @@ class NullLog:
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
 
     class ExecutionError(Exception):
         """A command that configshell refuses to call."""
@@ -71,12 +75,42 @@ else:
             return sys.modules["configshell.node"]
         package = types.ModuleType("configshell")
         package.__path__ = list(spec.submodule_search_locations)
+        there = {name: sys.modules.get(name) for name in ("configshell", "curses", "inspect")}
         sys.modules["configshell"] = package
+        # For its `cd` without a path, which is ours.
+        sys.modules["curses"] = types.ModuleType("curses")
+        sys.modules["inspect"] = _signatures()
         try:
             return importlib.import_module("configshell.node")
         finally:
-            # A later `import configshell` by somebody else gets the whole package.
-            del sys.modules["configshell"]
+            # A later `import` of these by somebody else gets the whole of each.
+            for name, module in there.items():
+                if module is None:
+                    del sys.modules[name]
+                else:
+                    sys.modules[name] = module
+
+    def _signatures() -> types.ModuleType:
+        """Return what configshell's node uses of `inspect`, whose import takes 10 ms."""
+        found = types.ModuleType("inspect")
+        found.ismethod = lambda method: isinstance(method, types.MethodType)
+        found.getfullargspec = _arguments
+        return found
+
+    class _Arguments(NamedTuple):
+        args: list[str]
+        varargs: str | None
+        varkw: str | None
+        defaults: tuple[Any, ...] | None
+
+    def _arguments(method: Callable[..., Any]) -> _Arguments:
+        """Return a method's parameters, as inspect.getfullargspec does."""
+        code = method.__code__
+        count = code.co_argcount
+        more = list(code.co_varnames[count + code.co_kwonlyargcount :])
+        varargs = more.pop(0) if code.co_flags & _VARARGS else None
+        varkw = more.pop(0) if code.co_flags & _VARKEYWORDS else None
+        return _Arguments(list(code.co_varnames[:count]), varargs, varkw, method.__defaults__)
 
     _node = _load()
     ConfigNode = _node.ConfigNode

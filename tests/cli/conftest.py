@@ -12,7 +12,7 @@ import sys
 import sysconfig
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +117,7 @@ class Cli:
         """Return the simulated kernel, some of whose operations fail."""
         made = open_sim(str(self.sim), self._specs)
         made.system.prepare()
-        return replace(made, configfs=SimConfigfs(str(self.sim), self._specs, faults))
+        return made._replace(configfs=SimConfigfs(str(self.sim), self._specs, faults))
 
     def tree(self) -> dict[str, str]:
         """Return all of configfs: path -> "dir", the link's target, or the attribute's text.

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import itertools
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -247,7 +246,7 @@ def test_ctrl_c_after_each_step_and_another_one_while_it_is_undone(ground, least
         for again in (0, number + 1):
             kernel = ground.cli.kernel()
             configfs = LateInterrupts(ground.cli, number, again)
-            result = ground.cli("-c", ground.command, kernel=replace(kernel, configfs=configfs))
+            result = ground.cli("-c", ground.command, kernel=kernel._replace(configfs=configfs))
             if result.code == 0:
                 # After its last step there may be nothing left to interrupt.
                 assert number == configfs.count

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -134,7 +133,7 @@ class WithoutModules:
 
 
 def without(kernel: Kernel, *missing: str) -> Kernel:
-    return replace(kernel, system=WithoutModules(kernel.system, set(missing)))
+    return kernel._replace(system=WithoutModules(kernel.system, set(missing)))
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,15 @@ ALLOWED = {
         "fabricgen",
     },
 }
-TOP = {"cli", "serve_options", "options", "completion_script", "__main__", "__init__"}
+TOP = {
+    "cli",
+    "serve_options",
+    "options",
+    "option_parser",
+    "completion_script",
+    "__main__",
+    "__init__",
+}
 NAMES_OF_NOTHING = {"utils", "helpers", "common", "misc"}
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from lioshell.completion_script import completion_script
 from lioshell.errors import UsageError
-from lioshell.options import parser
+from lioshell.option_parser import parser
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -2,9 +2,12 @@
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lioshell.errors import UsageError
-from lioshell.options import Options, parse
+from lioshell.option_parser import parser
+from lioshell.options import Options, _plain, parse
 
 DEFAULT = "/home/me/.local/state/lioshell/sim"
 
@@ -167,3 +170,27 @@ def test_short_options_in_one_before_a_value():
 def test_two_dashes_end_the_options():
     assert options("-n", "--", "ls", "-n").words == ("ls", "-n")
     assert options("--", "--sim").words == ("--sim",)
+
+
+# The plain forms are read without argparse, and mean the same there
+
+
+WORDS = (
+    *("-n", "-y", "-q", "-v", "--dry-run", "--keep-going", "-c", "-f", "-o", "--color", "ls", "-"),
+    *("json", "always", "--configfs", "--configfs=/cfg", "--configfs=", "--sim=/x", "-h", "-cls"),
+    *("--version", "--nothing", "-qv", "--yes=1", "", "--color=never", "-ojson"),
+)
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=6))
+def test_plain_options_mean_what_argparse_says(words):
+    plain = _plain(words)
+    try:
+        found = vars(parser().parse_args(words))
+    except UsageError:
+        found = None
+    assert plain is None or plain == found
+
+
+def test_usual_options_are_plain():
+    assert _plain(["-q", "--sim=/x", "-c", "ls /", "-o", "json", "--color=never", "-y"]) is not None

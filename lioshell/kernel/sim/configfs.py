@@ -11,15 +11,17 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from lioshell.errors import KernelError
 from lioshell.kernel.configfs import RealConfigfs
 from lioshell.kernel.refusal import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from lioshell.errors import LioshellError
     from lioshell.kernel.sim.faults import Faults
     from lioshell.kernel.sim.simulation import Simulation
     from lioshell.specs import Specs
@@ -61,7 +63,12 @@ class SimConfigfs(RealConfigfs):
         if not mode & stat.S_IRUSR:
             raise refusal("read", full, errno.EACCES)
         with locked(self._root, shared=True):
-            text = super().read(path)
+            return self._shown(path)
+
+    def _shown(self, path: str) -> str:
+        """Return an attribute's text, or raise what the kernel says where it has none."""
+        text = super().read(path)
+        full = self._full(path)
         folder, _, name = path.rpartition("/")
         if name == "nexus" and not text:
             # tcm_loop.c, tcm_loop_tpg_nexus_show.
@@ -73,6 +80,31 @@ class SimConfigfs(RealConfigfs):
             # target_core_fabric_configfs.c, target_fabric_port_alua_*_show.
             raise refusal("read", full, errno.ENODEV)
         return text
+
+    def values(self, path: str) -> dict[str, str]:
+        """Return the texts of a folder's attributes that can be read and written, by name."""
+        found = {}
+        names = self._names_of_values(path)
+        with locked(self._root, shared=True):
+            for name in names:
+                # What is not shown is left out, and what went meanwhile.
+                with suppress(KernelError):
+                    found[name] = self._shown(f"{path}/{name}")
+        return found
+
+    def _names_of_values(self, path: str) -> list[str]:
+        full, wanted = self._full(path), stat.S_IRUSR | stat.S_IWUSR
+        try:
+            with os.scandir(full) as entries:
+                return [
+                    entry.name
+                    for entry in entries
+                    if entry.name != _HIDDEN
+                    and entry.is_file(follow_symlinks=False)
+                    and entry.stat(follow_symlinks=False).st_mode & wanted == wanted
+                ]
+        except OSError as error:
+            raise refusal("listdir", full, error.errno or errno.ENOENT) from error
 
     def write(self, path: str, value: str, *, secret: bool = False) -> None:
         """Write an attribute."""
@@ -106,6 +138,16 @@ class SimConfigfs(RealConfigfs):
             from lioshell.kernel.sim.tree import Tree
 
             wait_for_answer(self._root, Tree(self._root), link, target)
+
+    def unlink_all(self, paths: Sequence[str]) -> dict[str, LioshellError]:
+        """Remove links, one after the other: nothing is gained by threads here."""
+        refused: dict[str, LioshellError] = {}
+        for path in paths:
+            try:
+                self.unlink(path)
+            except KernelError as error:
+                refused[path] = error
+        return refused
 
     def _change(self, operation: str, path: str, change: Callable[[Simulation], None]) -> None:
         from lioshell.kernel.sim.values import Refused

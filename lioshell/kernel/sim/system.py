@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from lioshell.errors import HostError, SpecError
 from lioshell.kernel.ports import BlockDevice
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from lioshell.kernel import ports
     from lioshell.kernel.machine_files import MachineFiles
     from lioshell.kernel.sim.disks import Disks
@@ -49,6 +52,10 @@ class SimSystem:
                 hint="Choose another one, as in: lioshell --sim /tmp/lio",
                 path=self._root,
             ) from error
+
+    def expedited(self) -> AbstractContextManager[None]:
+        """Return a context in which nothing is different: nothing here waits."""
+        return contextlib.nullcontext()
 
     def preparations(self) -> list[str]:
         """Return what `prepare` would do, as command lines."""

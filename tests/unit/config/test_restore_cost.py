@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a restore, a dump and a clear cost for each LUN does not grow with their number."""
 
-from dataclasses import replace
-
 from lioshell.config.restore import restore
 from lioshell.config.save import dump
 from lioshell.lio.clearing import clear
@@ -42,7 +40,7 @@ def costs(new_lio, luns):
     """Return the operations a LUN of a restore, a dump and a clear."""
     lio = new_lio()
     counting = Counting(lio.kernel.configfs)
-    lio = Lio(replace(lio.kernel, configfs=counting), lio.specs)
+    lio = Lio(lio.kernel._replace(configfs=counting), lio.specs)
     found = []
     steps = (lambda: restore(lio, document(luns)), lambda: dump(lio), lambda: clear(lio))
     for step in steps:

@@ -9,7 +9,6 @@ import importlib.util
 import json
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,7 +71,7 @@ def costs(folder, specs, luns):
 def cost(kernel, specs, line):
     """Return the operations at the port of configfs, and the calls of functions above it."""
     counting = laziness.CountingConfigfs(kernel.configfs)
-    seen = replace(kernel, configfs=counting)
+    seen = kernel._replace(configfs=counting)
     is_dry = line.startswith(DRY_RUN)
     session = laziness.session_on(
         dry_run(seen, specs, lambda text: None) if is_dry else seen, specs, dry_run=is_dry

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from lioshell.kernel.open import open_sim
@@ -33,7 +31,7 @@ def lio(tmp_path, specs, faults):
     folder = str(tmp_path / "sim")
     kernel = open_sim(folder, specs)
     kernel.system.prepare()
-    return Lio(replace(kernel, configfs=SimConfigfs(folder, specs, faults)), specs)
+    return Lio(kernel._replace(configfs=SimConfigfs(folder, specs, faults)), specs)
 
 
 @pytest.fixture

@@ -51,9 +51,8 @@ def test_the_luns_of_other_objects_are_not_looked_at(lio, tpg):
     made = create.create_ramdisk(lio, "disk1", SIZE_BYTES)
     tpg.create_lun(made, 7)
     tpg.create_lun(create.create_ramdisk(lio, "disk2", SIZE_BYTES), 8)
-    seen = Lio(lio.kernel, lio.specs)
     remembering = Remembering(lio.configfs)
-    object.__setattr__(seen.kernel, "configfs", remembering)
+    seen = Lio(lio.kernel._replace(configfs=remembering), lio.specs)
 
     assert find_storage_object(seen, "ramdisk", "disk1").users() == [f"{tpg.path}/lun/lun_7"]
     assert not any("lun_8" in path for path in remembering.asked)

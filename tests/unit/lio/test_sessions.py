@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who is logged in, read from what the kernel shows, and who would lose what."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,7 +138,7 @@ class SystemWithDisk:
 @pytest.mark.parametrize("in_use", [True, False])
 def test_a_loopback_disk_in_use_is_this_machine_logged_in(lio, in_use):
     system = SystemWithDisk(lio.kernel.system, in_use=in_use)
-    here = Lio(replace(lio.kernel, system=system), lio.specs)
+    here = Lio(lio.kernel._replace(system=system), lio.specs)
     target = Fabric(here, here.specs.fabric("loopback")).create_target()
     target.tpg(1).create_lun(create_ramdisk(here, "one", 1 << 20))
 
