@@ -28,6 +28,8 @@ DIST_PACKAGES = "/usr/lib/python3/dist-packages"
 """Where Debian has its Python modules: a virtual environment does not look there."""
 
 _APT_TIMEOUT_S = 900
+_OPTIONS = ("-y", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold")
+"""A question would wait for ever where there is no terminal."""
 
 
 def needs(*packages: str) -> pytest.MarkDecorator:
@@ -59,26 +61,31 @@ def install(packages: Iterable[str]) -> str:
         return ""
     if os.geteuid() != 0:
         return f"as root: apt-get install {' '.join(absent)}"
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    options = ["-y", "-qq", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold"]
-    told = ""
-    for command in (["apt-get", "update", "-qq"], ["apt-get", "install", *options, *absent]):
-        try:
-            done = subprocess.run(
-                command,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=_APT_TIMEOUT_S,
-            )
-        except (FileNotFoundError, subprocess.TimeoutExpired) as error:
-            return f"{' '.join(command[:2])}: {error}"
-        told = (done.stderr or done.stdout).strip()
+    _apt_get("update")
+    told = _apt_get("install", *_OPTIONS, *absent)
+    # One name that nobody knows keeps apt-get from all the others.
+    for name in missing(absent) if len(absent) > 1 else ():
+        told = _apt_get("install", *_OPTIONS, name)
     absent = missing(absent)
-    last = told.splitlines()[-1] if told else ""
-    return f"apt-get cannot install {' '.join(absent)}: {last}" if absent else ""
+    return f"apt-get cannot install {' '.join(absent)}: {told}" if absent else ""
+
+
+def _apt_get(*words: str) -> str:
+    """Run apt-get and return the last line of what it complains of."""
+    try:
+        done = subprocess.run(
+            ["apt-get", "-qq", *words],
+            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_APT_TIMEOUT_S,
+        )
+    except (FileNotFoundError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    lines = (done.stderr or done.stdout).strip().splitlines()
+    return lines[-1] if lines else ""
 
 
 def see_debian_modules() -> None:

@@ -8,6 +8,7 @@ and a handler whose library is missing harms no other.
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Final
 
 from lioshell.errors import HostError, NotFoundError, UsageError
@@ -58,10 +59,15 @@ def lacking(subtype: str) -> str:
 
         return "" if shared_library.is_there(names) else f"no {names}"
     if kind == "program":
-        from shutil import which
-
-        return "" if any(map(which, names.split("|"))) else f"no {names.replace('|', ' or ')}"
+        there = any(map(_has_program, names.split("|")))
+        return "" if there else f"no {names.replace('|', ' or ')}"
     return ""
+
+
+def _has_program(name: str) -> bool:
+    # shutil.which says the same; its import costs more than all of this module.
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return any(os.access(os.path.join(folder, name), os.X_OK) for folder in folders)
 
 
 def _has_module(name: str) -> bool:
