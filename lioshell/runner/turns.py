@@ -56,6 +56,7 @@ class Turns(ABC):
         self._closing: dict[int, ServedDevice] = {}
         self._posted: deque[Callable[[], None]] = deque()
         self._ready: deque[ServedDevice] = deque()
+        self._ready_told = False
         self._gate = threading.RLock()
         self._role = threading.Lock()
         self._wake_lock = threading.RLock()
@@ -85,7 +86,10 @@ class Turns(ABC):
     def ready(self, device: ServedDevice) -> None:
         """Have a device served soon: a command was finished beside the loop; from any thread."""
         self._ready.append(device)
-        self._wake()
+        # A wake-up that is on its way counts for all that become ready before it arrives.
+        if not self._ready_told:
+            self._ready_told = True
+            self._wake()
 
     def depose(self, limit_s: float) -> ServedDevice | None:
         """Replace a leader that has served one device for longer than `limit_s`.
@@ -162,6 +166,7 @@ class Turns(ABC):
                 self._serve(fd, device, device.service)
             elif fd == self._wake_fd:
                 os.eventfd_read(fd)
+                self._ready_told = False
                 self._serve_ready()
                 self._run_posted()
             else:

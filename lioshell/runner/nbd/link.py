@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lioshell.runner.nbd.transport import Transport
 
 _BUFFER_BYTES: Final = 256 << 10
+_HEAD_BYTES: Final = 1024
 _CHUNK_LIMIT_BYTES: Final = 64 << 10
 _PAYLOAD_TIMEOUT_S: Final = 25.0
 """How long a server may take for the rest of a reply that it has begun."""
@@ -49,6 +50,9 @@ class Link:
         self._start = 0
         self._end = 0
         self._more = False
+        # Two counters, because each thread may change its own only.
+        self._large_sent = 0
+        self._large_answered = 0
 
     # Requests -----------------------------------------------------------------------------------
 
@@ -56,6 +60,7 @@ class Link:
         """Number a request and put it where `send_rest` finds it."""
         self._cookie += 1
         self.in_flight[self._cookie] = request
+        self._large_sent += request.is_large_read
         flags = request.flags
         if (
             request.into is not None
@@ -106,13 +111,16 @@ class Link:
             left = self._end - self._start
             self._view[:left] = self._view[self._start : self._end]
             self._start, self._end = 0, left
-        size = self.transport.receive_into([self._view[self._end :]])
+        # What is behind the head of a large read goes straight to where it belongs.
+        large = self._large_sent != self._large_answered
+        room = self._end + _HEAD_BYTES if large else _BUFFER_BYTES
+        size = self.transport.receive_into([self._view[self._end : room]])
         if not size:
             raise ConnectionResetError(
                 errno.ECONNRESET, f"{self.transport.peer} closed the connection"
             )
         self._end += size
-        self._more = self._end == _BUFFER_BYTES
+        self._more = self._end == room
         unpack_simple = protocol.SIMPLE_REPLY.unpack_from
         while self._end - self._start >= protocol.SIMPLE_REPLY.size:
             magic, error, cookie = unpack_simple(self._buffer, self._start)
@@ -137,6 +145,7 @@ class Link:
                 raise self._broken(f"a reply of magic {magic:08x}")
             self._judge(request)
             del self.in_flight[cookie]
+            self._large_answered += request.is_large_read
             self.finished.append(request)
         return self._more
 

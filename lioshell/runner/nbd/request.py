@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     Done = Callable[[OSError | None], None]
 
 _WRITES = frozenset((protocol.CMD_WRITE, protocol.CMD_WRITE_ZEROES))
+_LARGE_BYTES = 64 << 10
 
 
 class Request:
@@ -65,6 +66,11 @@ class Request:
         """Lengths and flags that BLOCK_STATUS told."""
         self.mark = 0
         """Of a flush: the last write that it covers."""
+
+    @property
+    def is_large_read(self) -> bool:
+        """Whether its data are better not copied once more."""
+        return self.into is not None and self.size_bytes > _LARGE_BYTES
 
     @property
     def writes(self) -> bool:

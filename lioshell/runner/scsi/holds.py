@@ -49,10 +49,12 @@ class Holds:
     goes on without a hold, in the loop's thread, where no hold can be taken meanwhile.
     """
 
-    __slots__ = ("_changed", "active")
+    __slots__ = ("_changed", "_exclusive", "active")
 
     def __init__(self) -> None:
         self.active: list[Hold] = []
+        # How many of them let no other in: where there is none, nothing excludes a write.
+        self._exclusive = 0
         self._changed = threading.Condition()
 
     def defer(
@@ -69,6 +71,7 @@ class Holds:
         hold = Hold(extents, exclusive)
         with self._changed:
             self.active.append(hold)
+            self._exclusive += exclusive
             free = self._first(hold)
 
         def run() -> Response:
@@ -96,11 +99,15 @@ class Holds:
 
         Asked in the loop's thread, where holds are taken: what is free stays free until it returns.
         """
+        if not self._exclusive:
+            return False
         write = Hold(((first, end),), exclusive=False)
         with self._changed:
             return any(hold.conflicts(write) for hold in self.active)
 
     def _first(self, hold: Hold) -> bool:
+        if not self._exclusive:
+            return True
         for earlier in self.active:
             if earlier is hold:
                 return True
@@ -112,4 +119,5 @@ class Holds:
         with self._changed:
             if hold in self.active:
                 self.active.remove(hold)
+                self._exclusive -= hold.exclusive
                 self._changed.notify_all()
