@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lioshell.runner.nbd import protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     Done = Callable[[OSError | None], None]
 
@@ -62,7 +62,7 @@ class Request:
         """The errno that the server answered with, 0 for none."""
         self.missing_bytes = size_bytes
         """What a read in pieces has not got yet."""
-        self.extents: list[tuple[int, int]] = []
+        self.extents: Sequence[tuple[int, int]] = ()
         """Lengths and flags that BLOCK_STATUS told."""
         self.mark = 0
         """Of a flush: the last write that it covers."""
@@ -87,7 +87,7 @@ class Request:
         """Forget what an earlier connection has answered."""
         self.error = 0
         self.missing_bytes = self.size_bytes
-        self.extents.clear()
+        self.extents = ()
 
     def finish(self) -> None:
         """Tell who waits what the server answered."""
