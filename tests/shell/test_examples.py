@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lioshell.errors import DeclinedError
+from lioshell.service.hosting import SessionHosting
 from lioshell.shell import command_help
 from lioshell.shell.screen import Screen
 from tests.unit.fabricgen.conftest import HEADER
@@ -129,10 +130,14 @@ def make_room(session, node, command, example, folder):
 
 @pytest.fixture
 def new_world(tmp_path_factory, terminal, specs):
-    """Make further terminals on which everything is there once."""
+    """Make further terminals on which everything is there once, and is served."""
+    worlds = []
 
     def make():
         made = type(terminal)(tmp_path_factory.mktemp("world"), specs)
+        made.hosting = SessionHosting(made.kernel, lambda: pytest.fail("it serves"), print)
+        made.new_session()
+        worlds.append(made)
         for name in ("srv", "root"):
             (made.folder / name).mkdir()
         drop_ins = made.folder / "etc" / "lioshell" / "specs.d"
@@ -143,7 +148,9 @@ def new_world(tmp_path_factory, terminal, specs):
             made.session.run_line(in_folder(line, made.folder))
         return made
 
-    return make
+    yield make
+    for world in worlds:
+        world.hosting.close()
 
 
 @pytest.mark.parametrize("place", PLACES)
