@@ -25,6 +25,9 @@ NODE_TIMEOUT_S: Final = 5.0
 _NODE_INTERVAL_S: Final = 0.02
 _MAPS_TIMEOUT_S: Final = 0.05
 _MAPS_INTERVAL_S: Final = 0.001
+_TRY_AGAIN_S: Final = 0.5
+"""Within which a program that was interrupted tries again."""
+
 _KOBJECT_UEVENT: Final = 15
 _KERNEL_GROUP: Final = 1
 _MESSAGE_SIZE: Final = 16384
@@ -271,12 +274,21 @@ class RealUio:
         return NodeCloseWatch(lambda device: f"{self._dev_root}/{device.uio_name}")
 
     def reset_netlink(self) -> None:
-        """Block netlink, fail who waits, unblock (tcmu_netlink_event_reset). Raises HostError."""
+        """Block netlink, fail who waits, unblock (target_core_user.c, tcmu_reset_netlink).
+
+        Who waits gets EINTR, and most programs try again at once: they have to find it blocked
+        still, which is EAGAIN, or they would wait anew. Raises HostError.
+        """
         folder = f"{self._sysfs_root}/module/target_core_user/parameters"
         try:
-            for name, value in (("block", "1"), ("reset", "1"), ("block", "0")):
+            for name, value, pause_s in (
+                ("block", "1", 0.0),
+                ("reset", "1", _TRY_AGAIN_S),
+                ("block", "0", 0.0),
+            ):
                 with open(f"{folder}/{name}_netlink", "w", encoding="ascii") as file:
                     file.write(value)
+                time.sleep(pause_s)
         except OSError as error:
             raise HostError(
                 f"The kernel's netlink of user: devices cannot be reset: {error.strerror}",

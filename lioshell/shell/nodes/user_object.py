@@ -19,7 +19,7 @@ _ABOUT = {
     ),
     _NETLINK: (
         "Every configfs operation of user: devices that waits in the kernel for an answer of some "
-        "daemon, of whichever program, fails now with 'Interrupted system call'. lioshell's own "
+        "daemon, of whichever program, fails now. lioshell's own "
         "devices wait for nobody; this frees those of others, such as tcmu-runner's."
     ),
 }

@@ -291,7 +291,9 @@ def test_the_close_of_a_device_by_another_process_wakes(machine: Machine) -> Non
     watch.close()
 
 
-def test_netlink_is_blocked_reset_and_unblocked(machine: Machine) -> None:
+def test_netlink_is_blocked_reset_and_unblocked(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = machine.sys / "module/target_core_user/parameters"
     with pytest.raises(HostError) as caught:
         machine.uio.reset_netlink()
@@ -299,6 +301,16 @@ def test_netlink_is_blocked_reset_and_unblocked(machine: Machine) -> None:
     folder.mkdir(parents=True)
     for name in ("block_netlink", "reset_netlink"):
         (folder / name).write_text("")
+    pauses: list[tuple[str, str]] = []
+
+    def sleep(seconds: float) -> None:
+        if seconds:
+            texts = ((folder / f"{name}_netlink").read_text() for name in ("block", "reset"))
+            pauses.append((next(texts), next(texts)))
+
+    monkeypatch.setattr("lioshell.kernel.uio.time.sleep", sleep)
     machine.uio.reset_netlink()
+    # Who was interrupted and tries again finds it blocked.
+    assert pauses == [("1", "1")]
     assert (folder / "block_netlink").read_text() == "0"
     assert (folder / "reset_netlink").read_text() == "1"
