@@ -82,7 +82,7 @@ def together(outcomes: list[Outcome]) -> Outcome:
 
 def run_tests(guest: Guest, pattern: str = "ALL") -> Outcome:
     """Run the tests that a pattern (FAMILY[.SUITE[.TEST]]) names against the LUN of `lun`."""
-    words = f"iscsi-test-cu -V -v -t {pattern} --dataloss {URL}"
+    words = f"iscsi-test-cu -v -t {pattern} --dataloss --allow-sanitize {URL}"
     start = time.monotonic()
     guest.run(f"{words} >{_OUTPUT} 2>&1", timeout_s=_TIMEOUT_S)
     seconds = time.monotonic() - start
@@ -121,7 +121,9 @@ def parse_results(text: str) -> Iterator[TestResult]:
 
 
 @contextmanager
-def lun(guest: Guest, backstore: str, *, served: bool = False) -> Iterator[None]:
+def lun(
+    guest: Guest, backstore: str, *, served: bool = False, block_size_bytes: int = 512
+) -> Iterator[None]:
     """Export a backstore of `SIZE` as LUN 0 of a target that lets everybody in.
 
     With `served` a service runs already.
@@ -135,13 +137,16 @@ def lun(guest: Guest, backstore: str, *, served: bool = False) -> Iterator[None]
     lines = [
         f"/backstores/{backstore} create conformance {image} {SIZE}"
         if backstore == FILEIO
-        else f"/backstores/{backstore} create conformance {SIZE} {image}",
+        else f"/backstores/{backstore} create conformance {SIZE} {image}"
+        f" hw_block_size={block_size_bytes}",
         f"/iscsi create {IQN}",
         f"/iscsi/{IQN}/tpg1/luns create /backstores/{backstore}/conformance",
         f"/iscsi/{IQN}/tpg1 set attribute {_ATTRIBUTES}",
     ]
     if backstore == FILEIO:
         more = "emulate_tpu=1 emulate_tpws=1 emulate_caw=1 emulate_3pc=1"
+        if block_size_bytes != 512:
+            more += f" block_size={block_size_bytes}"
         lines.append(f"/backstores/{backstore}/conformance set attribute {more}")
     try:
         guest.run(_words(lines), timeout_s=120, check=True)
