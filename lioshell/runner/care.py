@@ -39,7 +39,7 @@ def _storage_status(unit: LogicalUnit) -> dict[str, str]:
 
     def ask() -> None:
         try:
-            told.update(handler.status())
+            told.update({str(name): str(text) for name, text in handler.status().items()})
         except Exception as error:  # noqa: BLE001 - a handler's: `info` shows the rest
             told["problem"] = f"{type(error).__name__}: {error}"
 

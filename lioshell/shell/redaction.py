@@ -15,6 +15,7 @@ from lioshell.shell import grammar
 
 _PARTS_OF_SECRET_NAMES = ("passw", "pasw", "secret")
 _REST_OF_THE_LINE = r"(?is)(\w*(?:passw|pasw|secret)\w*[\s\"']*=).*"
+_URI_USERINFO = r"(://[^/@:\s]*):[^/@\s]+@"
 
 
 def is_secret_name(name: str) -> bool:
@@ -33,18 +34,19 @@ def redacted(line: str) -> str:
         words = grammar.split_words(line)
     except LioshellError:
         # Nobody knows where the password ends in a line that cannot be read: hide all the rest.
-        return re.sub(_REST_OF_THE_LINE, rf"\1{MASK}", line)
+        return _without_uri_passwords(re.sub(_REST_OF_THE_LINE, rf"\1{MASK}", line))
     parts, position = [], 0
     for word in words:
         shown = _masked(word.text)
         if shown != word.text:
             parts += [line[position : word.start], shown]
             position = word.end
-    return "".join([*parts, line[position:]])
+    return _without_uri_passwords("".join([*parts, line[position:]]))
 
 
 def without_secrets(text: str, line: str) -> str:
     """Return a text about a line, as an error is one, with the line's passwords as ***."""
+    text = _without_uri_passwords(text)
     try:
         words = [word.text for word in grammar.split_words(line)]
     except LioshellError:
@@ -56,6 +58,11 @@ def without_secrets(text: str, line: str) -> str:
             secret = word[len(shown) - len(MASK) :]
             text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, text.replace(word, shown))
     return text
+
+
+def _without_uri_passwords(text: str) -> str:
+    """Return a text with the password of nbd://user:password@host as ***."""
+    return re.sub(_URI_USERINFO, rf"\1:{MASK}@", text)
 
 
 def _masked(text: str) -> str:

@@ -55,6 +55,16 @@ def test_info_tells_of_the_commands(cli, disk):
     assert "commands:" in cli.ok(f"{PATH} info")
 
 
+def test_info_tells_what_the_handler_tells(cli, process, tmp_path):
+    (tmp_path / "base").write_bytes(bytes(1 << 20))
+    line = f"/backstores/user:overlay create vol1 1M {tmp_path}/o.cow base={tmp_path}/base"
+    assert process("-c", line).code == 0
+    path = "/backstores/user:overlay/vol1"
+    fields = cli("-o", "json", "-c", f"{path} info").json["result"]
+    assert fields["storage"] == {"written": "0 of 1048576 bytes"}
+    assert "storage_written: 0 of 1048576 bytes" in cli.ok(f"{path} info")
+
+
 def test_6_2_21_a_disk_grows_and_the_initiator_is_told(cli, process, volume, disk):
     before = disk.capacity()
     disk.write(0, b"x" * 512)

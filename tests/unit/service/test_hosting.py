@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from lioshell.errors import RunnerError
+from lioshell.errors import HostError, RunnerError
 from lioshell.kernel.sim.initiator import SimDisk
 from lioshell.lio.backstore_create import create_user
 from lioshell.lio.root import Lio
@@ -95,6 +95,23 @@ def test_a_closed_session_leaves_its_devices_blocked(kernel, machine):
 
     assert kernel.configfs.read(f"{PATH}/action/block_dev") == "blocked"
     assert Hosting(kernel, lambda: None).problem(PATH) == "no runner"
+
+
+def test_a_device_whose_subtype_lacks_something_says_what(kernel, machine, monkeypatch):
+    from lioshell.runner.handlers.base import Unavailable
+    from lioshell.runner.handlers.file import FileHandler
+
+    make_device(kernel, machine)
+    lacks = Unavailable("no library", "Install it with: apt install library")
+    monkeypatch.setattr(FileHandler, "unavailable", classmethod(lambda _: lacks))
+    hosting = SessionHosting(kernel, lambda: None, lambda _: None)
+    with pytest.raises(HostError) as caught:
+        hosting.devices_changed([PATH])
+    assert caught.value.exit_code == 6
+    assert "apt install library" in caught.value.hint
+    monkeypatch.undo()
+    assert hosting.devices_changed([PATH]) == ["vol0 is served by this session."]
+    hosting.close()
 
 
 def test_a_device_deleted_while_it_is_served(kernel, machine):
