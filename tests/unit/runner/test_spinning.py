@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import threading
 import time
@@ -45,7 +44,7 @@ class Unit:
 class Bench:
     def __init__(self, uio_name: str = "uio0") -> None:
         self.harness = RingHarness()
-        self.harness.device = dataclasses.replace(self.harness.device, uio_name=uio_name)
+        self.harness.device = self.harness.device._replace(uio_name=uio_name)
         self.kernel = self.harness.producer
         self.unit = Unit()
         self.device = ServedDevice(self.harness.device, self.harness, self.unit, print)
