@@ -50,6 +50,7 @@ class ServedDevice:
         "_fast",
         "_handle",
         "_jobs",
+        "_kick",
         "_report",
         "_ring",
         "_unit",
@@ -80,6 +81,7 @@ class ServedDevice:
         self._jobs: Jobs | None = None
         # Told of what took long inline, so that the unit can hand the next to a worker.
         self._waited: Callable[[float], None] | None = getattr(unit, "waited", None)
+        self._kick: Callable[[], None] | None = getattr(unit, "kick", None)
         fast_path = getattr(unit, "fast_path", None)
         self._fast: FastPath | None = None
         if fast_path is not None and tuning.has(tuning.FAST_PATH):
@@ -240,6 +242,8 @@ class ServedDevice:
                         break
         finally:
             self._current = None
+            if self._kick is not None:
+                self._kick()
             if fast is not None:
                 done += fast.executed - before
             if ring.aborted:

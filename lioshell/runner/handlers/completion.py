@@ -27,7 +27,8 @@ class CompletionHandler(Handler):
     """A handler on a library with an asynchronous interface (librbd, libgfapi, io_uring).
 
     A `submit_` method does not block. It either raises OSError, and `done` is never called, or
-    returns, and `done` is called once. Buffers are used until then.
+    returns, and `done` is called once. Buffers are used until then. `kick` follows each `submit_`,
+    or several of them.
     """
 
     @abstractmethod
@@ -44,20 +45,23 @@ class CompletionHandler(Handler):
     def submit_flush(self, done: Done) -> None:
         """Begin what `Handler.flush` does; later submissions need not be covered."""
 
+    def kick(self) -> None:
+        """Begin what was submitted and merely noted; does not block and does not raise."""
+
     def read(self, buffers: list[memoryview], offset_bytes: int) -> None:
         """Submit a read and wait for its end. Raises OSError."""
-        _wait(lambda done: self.submit_read(buffers, offset_bytes, done))
+        _wait(lambda done: self.submit_read(buffers, offset_bytes, done), self.kick)
 
     def write(self, buffers: list[memoryview], offset_bytes: int, fua: bool) -> None:
         """Submit a write and wait for its end. Raises OSError."""
-        _wait(lambda done: self.submit_write(buffers, offset_bytes, fua, done))
+        _wait(lambda done: self.submit_write(buffers, offset_bytes, fua, done), self.kick)
 
     def flush(self) -> None:
         """Submit a flush and wait for its end. Raises OSError."""
-        _wait(self.submit_flush)
+        _wait(self.submit_flush, self.kick)
 
 
-def _wait(submit: Callable[[Done], None]) -> None:
+def _wait(submit: Callable[[Done], None], kick: Callable[[], None]) -> None:
     ended = threading.Event()
     errors: list[OSError] = []
 
@@ -67,6 +71,7 @@ def _wait(submit: Callable[[Done], None]) -> None:
         ended.set()
 
     submit(done)
+    kick()
     ended.wait()
     if errors:
         raise errors[0]

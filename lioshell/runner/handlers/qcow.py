@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 from lioshell.errors import ConflictError, RunnerError, UsageError
 from lioshell.runner.handlers import backing_file, config_string
 from lioshell.runner.handlers.base import Option, Unavailable, nothing_made
-from lioshell.runner.handlers.nbd import DEFAULT_TIMEOUT_S, TIMEOUT_OPTION, NbdDisk, require_size
+from lioshell.runner.handlers.nbd import DEFAULT_TIMEOUT_S, TIMEOUT_OPTION
+from lioshell.runner.nbd.disk import NbdDisk, require_size
 from lioshell.runner.qemu import image as images
 from lioshell.runner.qemu.daemon import PROGRAM, Daemon, Served, StartError
 

@@ -71,7 +71,6 @@ class Client:
         self._lost = ""
         self._closing = False
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._asleep = False
         self._poll = select.poll()
         self._poll.register(self._wake_fd, select.POLLIN)
         self._trouble = ""
@@ -86,7 +85,7 @@ class Client:
     # What other threads ask for -------------------------------------------------------------------
 
     def submit(self, request: Request) -> None:
-        """Begin a request. Raises OSError for a flush of data that are lost."""
+        """Take a request, which `kick` sends. Raises OSError for a flush of data that are lost."""
         with self._lock:
             if self._lost and request.kind == protocol.CMD_FLUSH:
                 raise OSError(errno.EIO, self._lost)
@@ -97,15 +96,17 @@ class Client:
             if link is None or (request.writes and self._unflushed.full):
                 self._waiting.append(request)
                 return
-            if link.in_flight:
-                # Who receives sends what has come together meanwhile, in one system call.
-                self._send(link, request, later=True)
-                if not self._asleep:
-                    return
-                self._asleep = False
-            elif self._send(link, request):
-                return
-        self._wake()
+            self._put(link, request)
+
+    def kick(self) -> None:
+        """Send what was submitted, all of it by one system call, as far as the socket takes it."""
+        link = self._link
+        if link is None or not link.outgoing:
+            return
+        with self._lock:
+            sent = self._send_rest(link)
+        if not sent:
+            self._wake()
 
     def status(self) -> dict[str, str]:
         """Tell how the connection does."""
@@ -149,6 +150,7 @@ class Client:
 
         try:
             self.submit(Request(protocol.CMD_FLUSH, 0, 0, done))
+            self.kick()
         except OSError as error:
             return error
         if not ended.wait(timeout_s):
@@ -165,13 +167,16 @@ class Client:
     def _wake(self) -> None:
         os.eventfd_write(self._wake_fd, 1)
 
-    def _send(self, link: Link, request: Request, *, later: bool = False) -> bool:
-        """Send a request; False: the receiving thread has to see to it. Under the lock."""
+    def _put(self, link: Link, request: Request) -> None:
+        """Have a request sent by the next `_send_rest`; under the lock."""
         if request.kind == protocol.CMD_FLUSH:
             request.mark = self._unflushed.last
+        link.put(request)
+
+    def _send_rest(self, link: Link) -> bool:
+        """Send; False: the receiving thread has to see to the rest. Under the lock."""
         try:
-            link.put(request)
-            return not later and link.send_rest()
+            return link.send_rest()
         except OSError:
             # The receiving thread finds the same, and asks for it again on the next connection.
             link.hang_up()
@@ -225,12 +230,10 @@ class Client:
         """Wait until something is to be done, sending what the socket would not take."""
         with self._lock:
             sent = link.send_rest()
-            self._asleep = True
         self._poll.modify(link, select.POLLIN | (0 if sent else select.POLLOUT))
         for fd, _ in self._poll.poll(_TICK_S * 1000):
             if fd == self._wake_fd:
                 os.eventfd_read(fd)
-        self._asleep = False
 
     def _take_finished(self, link: Link) -> None:
         finished, link.finished = link.finished, []
@@ -276,7 +279,7 @@ class Client:
         flush = Request(protocol.CMD_FLUSH, 0, 0, _nobody_waits)
         flush.deadline = time.monotonic() + self._timeout_s
         self._own_flush = flush
-        self._send(link, flush, later=True)
+        self._put(link, flush)
 
     def _send_waiting(self, link: Link) -> None:
         """Send what has waited, in order; under the lock."""
@@ -286,7 +289,7 @@ class Client:
             if full and request.writes:
                 kept.append(request)
             else:
-                self._send(link, request, later=True)
+                self._put(link, request)
         self._waiting = kept
 
     def _look_at_times(self, link: Link, now: float) -> None:

@@ -134,6 +134,7 @@ class Unit:
         "handler",
         "holds",
         "keep_modes",
+        "kick",
         "max_in_flight",
         "operations",
         "port_groups",
@@ -184,6 +185,7 @@ class Unit:
         self.try_write = handler.try_write if inline else _not_now
         self.direct_file = handler.direct_file if inline else None
         self.engine = handler if isinstance(handler, CompletionHandler) else None
+        self.kick = None if self.engine is None else self.engine.kick
 
     def set_operations(self, operations: tuple[Operation, ...]) -> None:
         """Execute these commands, and no others, from the next one on."""

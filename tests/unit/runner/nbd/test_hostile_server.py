@@ -206,6 +206,7 @@ def ask(client, kind, offset=0, payload=b"", size=0):
 
     into = [memoryview(found)] if size else None
     client.submit(Request(kind, offset, size or len(payload), done, 0, payload, into))
+    client.kick()
     assert ended.wait(20)
     if errors[0]:
         raise errors[0]
