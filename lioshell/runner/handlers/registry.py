@@ -86,6 +86,12 @@ def is_built_in(subtype: str) -> bool:
     return subtype in _HANDLERS
 
 
+def origin(subtype: str) -> str:
+    """Return where a subtype's code comes from: a file, or an entry point."""
+    source = None if is_built_in(subtype) else third_party.found().get(subtype)
+    return "lioshell" if source is None else source.where
+
+
 def find(subtype: str) -> type[Handler]:
     """Return the handler class of a subtype.
 

@@ -35,6 +35,8 @@ class SpecsCommand(ShellNode):
     def ui_command_specs(self, action: str = "list", subject: str | None = None) -> None:
         """Tell what describes the fabrics and backstores: list, show NAME, check FILE.
 
+        The list has the handlers of user: too; `/backstores/user:SUBTYPE info` tells more of one.
+
         `check` without FILE checks all that are loaded. Files of your own are read from
         /etc/lioshell/specs.d; docs/specs.md tells how to write one.
 
@@ -65,8 +67,20 @@ class SpecsCommand(ShellNode):
             (n, "fabric", self._state(n), specs.path("fabric", n)) for n in specs.fabric_names()
         ]
         rows += [(n, "backstore", "", specs.path("backstore", n)) for n in specs.backstore_names()]
+        rows += self._handlers()
         rows += [(_stem(e.path), "refused", e.message, e.path) for e in specs.problems()]
         self.out.table(("NAME", "KIND", "STATE", "FILE"), rows)
+
+    def _handlers(self) -> list[tuple[str, str, str, str]]:
+        """Return the subtypes of user: with what each lacks, and where it comes from."""
+        from lioshell.runner.handlers import registry
+
+        found = []
+        for name in registry.names():
+            missing = registry.unavailable(name)
+            state = "" if missing is None else f"unavailable: {missing.why}"
+            found.append((f"user:{name}", "handler", state, registry.origin(name)))
+        return found
 
     def _state(self, name: str) -> str:
         """Tell whether a fabric stands in the tree, and if not, why."""

@@ -132,3 +132,12 @@ def test_info_as_json(json_shell):
     told = json.loads(json_shell.run("/backstores/user:file info"))["result"]
     assert told["available"] is True
     assert [option["name"] for option in told["options"]] == ["sync"]
+
+
+def test_specs_list_has_the_handlers(shell, monkeypatch):
+    lacks = Unavailable("no librbd", "Install it with: apt install python3-rbd")
+    monkeypatch.setattr(FileHandler, "unavailable", classmethod(lambda _: lacks))
+    told = shell.run("specs list")
+    assert "unavailable: no librbd" in told
+    (null,) = (line for line in told.splitlines() if line.startswith("user:null"))
+    assert null.split() == ["user:null", "handler", "lioshell"]
