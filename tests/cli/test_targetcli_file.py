@@ -19,6 +19,7 @@ def test_a_file_that_targetcli_wrote(cli, tmp_path):
     """What its devices are there for is restored; each of the others is named with its reason."""
     text = EXAMPLE.read_text().replace("/tmp/", f"{tmp_path}/")
     (tmp_path / "f1.img").write_bytes(bytes(16 << 20))
+    text = text.replace("fbo/", "other/")
     path = tmp_path / "targetcli.json"
     path.write_text(text)
     result = cli("restoreconfig", str(path))
@@ -65,7 +66,7 @@ def not_restored(text: str) -> set[str]:
 
 
 def test_a_disk_of_another_runner_leaves_no_service_behind(cli, process, tmp_path):
-    item = {"name": "u1", "plugin": "user", "size": 1 << 20, "config": "fbo//srv/u1.img"}
+    item = {"name": "u1", "plugin": "user", "size": 1 << 20, "config": "other//srv/u1.img"}
     (tmp_path / "saved").write_text(json.dumps({"storage_objects": [item]}))
     assert process("restoreconfig", str(tmp_path / "saved")).code == 0
     deadline = time.monotonic() + 2
