@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from typing import TYPE_CHECKING
 
 from lioshell.errors import KernelError
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _ATTRIBUTE_BYTES = 4095
 """What one write(2) carries at most: fs/configfs/file.c, SIMPLE_ATTR_SIZE less the NUL."""
+
+_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
 
 class RealConfigfs:
@@ -244,7 +247,10 @@ def _value(name: str, folder: int) -> str:
 
 
 def _shown(data: bytes) -> str:
-    return os.fsdecode(data.replace(b"\0", b"").removesuffix(b"\n"))
+    if b"\0" in data:
+        data = data.replace(b"\0", b"")
+    # os.fsdecode, without its questions about what it was given.
+    return data.removesuffix(b"\n").decode(_ENCODING, _ERRORS)
 
 
 def _failure(operation: str, path: str, error: OSError) -> LioshellError:

@@ -59,14 +59,11 @@ class Lun:
     @property
     def alua_group(self) -> str | None:
         """The ALUA target port group, None where the backstore has none."""
-        path = f"{self.path}/alua_tg_pt_gp"
-        if not self._lio.configfs.exists(path):
-            return None
         try:
-            text = self._lio.configfs.read(path)
+            text = self._lio.configfs.read(f"{self.path}/alua_tg_pt_gp")
         except KernelError as error:
-            if error.errno == errno.ENODEV:
-                # A half-made LUN, without its link.
+            if error.errno in (errno.ENODEV, errno.ENOENT):
+                # A half-made LUN, without its link; a fabric or kernel without the file.
                 return None
             raise
         return group_in(text)

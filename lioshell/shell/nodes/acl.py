@@ -54,6 +54,11 @@ class NodeAclNode(ShellNode):
         """List the mapped LUNs by number."""
         return [f"mapped_lun{index}" for index in self.acl.mapped_indexes()]
 
+    @property
+    def children(self) -> list[Node]:
+        """All mapped LUNs, out of one listing."""
+        return [MappedLunNode(self, self.session, mapped) for mapped in self.acl.mapped_luns()]
+
     def child(self, name: str) -> Node | None:
         """Return a mapped LUN by its name mapped_lunN."""
         index = numbered(name, "mapped_lun")

@@ -38,6 +38,12 @@ class AluaGroupsNode(ShellNode):
         """List the groups."""
         return by_number(alua.group_names(self.lio, self.storage_object.path))
 
+    @property
+    def children(self) -> list[Node]:
+        """All groups, out of one listing."""
+        path = self.storage_object.path
+        return [AluaGroupNode(self, alua.AluaGroup(self.lio, path, n)) for n in self.child_names()]
+
     def child(self, name: str) -> Node | None:
         """Return a group."""
         group = alua.AluaGroup(self.lio, self.storage_object.path, name)

@@ -42,6 +42,11 @@ class LunsNode(ShellNode):
         """List the LUNs by number."""
         return [f"lun{index}" for index in self.tpg.lun_indexes()]
 
+    @property
+    def children(self) -> list[Node]:
+        """All LUNs, out of one listing."""
+        return [LunNode(self, self.session, self.tpg, lun) for lun in self.tpg.luns()]
+
     def child(self, name: str) -> Node | None:
         """Return a LUN by its name lunN."""
         index = numbered(name, "lun")

@@ -43,10 +43,16 @@ class StorageObjectNode(ShellNode):
         """Return alua, where the kernel answers for it."""
         return ["alua"] if has_groups(self.lio, self.storage_object.path) else []
 
+    @property
+    def children(self) -> list[Node]:
+        """The ALUA groups, where the kernel answers for them."""
+        return [self._alua() for _ in self.child_names()]
+
     def child(self, name: str) -> Node | None:
         """Return the ALUA groups."""
-        if name != "alua" or not self.child_names():
-            return None
+        return self._alua() if name in self.child_names() else None
+
+    def _alua(self) -> Node:
         from lioshell.shell.nodes.alua import AluaGroupsNode
 
         return AluaGroupsNode(self, self.session, self.storage_object)

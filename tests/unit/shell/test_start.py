@@ -32,3 +32,35 @@ def test_imports(tmp_path, words, imported):
     subprocess.run([*command, "ls", "/"], check=True, capture_output=True, env=environment)
     result = subprocess.run([*command, *words], capture_output=True, text=True, env=environment)
     assert result.stderr.splitlines()[-1] == imported
+
+
+MODULES = """
+import sys
+before = set(sys.modules)
+from lioshell.cli import main
+code = main(sys.argv[1:])
+found = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(code, *sorted(name for name in found if not name.startswith("_")), file=sys.stderr)
+"""
+
+MAY_BE_IMPORTED = {
+    *("collections", "contextlib", "copyreg", "enum", "errno", "fcntl", "functools", "importlib"),
+    *("itertools", "keyword", "math", "operator", "re", "reprlib", "shlex", "types", "typing"),
+    *("warnings", "configshell", "lioshell"),
+}
+"""What a look costs, of the standard library: each more is a part of a millisecond, or many."""
+
+
+@pytest.mark.parametrize(
+    "words", [["/backstores/ramdisk/r", "info"], ["ls"], ["/backstores/ramdisk", "ls"]]
+)
+def test_what_a_look_may_import(tmp_path, words):
+    environment = {"HOME": str(tmp_path), "PYTHONPATH": ":".join(sys.path)}
+    command = [sys.executable, "-c", MODULES, f"--sim={tmp_path}/sim"]
+    # The first run that asks for a spec parses it and keeps what it found.
+    for line in (["/backstores/ramdisk", "create", "r", "1M"], ["ls"]):
+        subprocess.run([*command, *line], check=True, capture_output=True, env=environment)
+    result = subprocess.run([*command, *words], capture_output=True, text=True, env=environment)
+    code, *imported = result.stderr.splitlines()[-1].split()
+    assert code == "0"
+    assert set(imported) <= MAY_BE_IMPORTED
