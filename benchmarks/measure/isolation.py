@@ -31,6 +31,8 @@ NODE_LUNS = 250
 """Each is four nodes: a storage object, a LUN, two mapped LUNs."""
 IDLE_DEVICES = 100
 IDLE_S = 20.0
+_SETTLE_S = 15.0
+_SLOW_MIB = 40
 ONE = Load("randread", 4096, 1)
 MANY = Load("randread", 4096, 16)
 SECOND_CPU = "/sys/devices/system/cpu/cpu1/online"
@@ -54,7 +56,7 @@ def busy_session(recorder: Recorder, rounds: int, seconds: float, short: bool) -
     path = contestants.make_files("session", 1)[0]
     typist = Typist()
     try:
-        typist.type("set global pager=false", r"/>")
+        typist.type("set global pager=false confirm_destructive=false", r"/>")
         size = contestants.FILE_BYTES >> 20
         typist.type(f"/backstores/user:file create session {size}M {path}", "served by this")
         typist.type(f"/loopback create {WWN}", r"Created target")
@@ -90,7 +92,8 @@ def idle_service(recorder: Recorder, rounds: int, seconds: float, short: bool) -
     service = contestants.start_service()
     create = "/backstores/user:file create idle{0} 1M " + f"{contestants.FOLDER}/idle{{0}}.img"
     contestants.lioshell([create.format(number) for number in range(count)])
-    time.sleep(3)
+    # The threads that opened the disks end by themselves after a while.
+    time.sleep(3 if short else _SETTLE_S)
     for number in range(rounds):
         before, woken = sum(process_times_s(service.pid)), wakeups(service.pid)
         began = time.monotonic()
@@ -102,19 +105,25 @@ def idle_service(recorder: Recorder, rounds: int, seconds: float, short: bool) -
             names.IDLE,
             number,
             percent=100 * spent,
-            wakeups=(wakeups(service.pid) - woken) / passed,
+            wakeups=woken_since(woken, wakeups(service.pid)) / passed,
         )
     contestants.lioshell(["clearconfig confirm=True"])
     _end(service)
 
 
-def wakeups(pid: int) -> int:
-    """How often the threads of a process have waited and been woken up to now."""
-    total = 0
+def wakeups(pid: int) -> dict[str, int]:
+    """How often each thread of a process has waited and been woken up to now."""
+    counts = {}
     for status in glob.glob(f"/proc/{pid}/task/*/status"):
-        with open(status, encoding="utf-8") as file:
-            total += sum(int(line.split()[1]) for line in file if line.startswith("voluntary_"))
-    return total
+        with contextlib.suppress(ProcessLookupError), open(status, encoding="utf-8") as file:
+            lines = [line for line in file if line.startswith("voluntary_")]
+            counts[status] = int(lines[0].split()[1])
+    return counts
+
+
+def woken_since(before: dict[str, int], now: dict[str, int]) -> int:
+    """How often the threads that still live were woken; what ended in between is not counted."""
+    return sum(count - before.get(thread, 0) for thread, count in now.items())
 
 
 def one_processor(recorder: Recorder, rounds: int, seconds: float, short: bool) -> None:
@@ -152,12 +161,12 @@ def one_processor(recorder: Recorder, rounds: int, seconds: float, short: bool) 
 def slow_storage(recorder: Recorder, rounds: int, seconds: float, short: bool) -> None:
     """One disk while another one, of the same process, lies on storage that is slow or hangs."""
     del short
-    with _delayed_device() as device:
+    with _delayed_file() as path:
         ours = contestants.start_ours(1)
         wwn = f"{WWN[:-1]}6"
         contestants.lioshell(
             [
-                f"/backstores/user:file create slow 64M {device}",
+                f"/backstores/user:file create slow {_SLOW_MIB}M {path}",
                 f"/loopback create {wwn}",
                 f"/loopback/{wwn}/luns create /backstores/user:file/slow",
             ]
@@ -179,22 +188,36 @@ def slow_storage(recorder: Recorder, rounds: int, seconds: float, short: bool) -
 
 
 @contextlib.contextmanager
-def _delayed_device() -> Iterator[str]:
-    """A block device that answers reads after a fifth of a second (dm-delay on a loop device)."""
+def _delayed_file() -> Iterator[str]:
+    """A file on ext4 on a device that answers reads after a fifth of a second (dm-delay)."""
     image = contestants.make_files("delayed", 1)[0]
     subprocess.run(["modprobe", "-a", "loop", "dm-delay"], check=True)
     subprocess.run(["udevadm", "settle"])
-    loop = subprocess.run(
-        ["losetup", "--show", "-f", image], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    sectors = contestants.FILE_BYTES // 512
-    table = f"0 {sectors} delay {loop} 0 200"
-    subprocess.run(["dmsetup", "create", "slow", "--table", table], check=True)
+    loop = _told(["losetup", "--show", "-f", image])
+    # Made while nothing is slow yet.
+    _told(["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0", loop])
+    os.makedirs("/mnt/slow", exist_ok=True)
+    _told(["mount", loop, "/mnt/slow"])
+    with open("/mnt/slow/slow.img", "wb") as file:
+        file.write(os.urandom(_SLOW_MIB << 20))
+    _told(["umount", "/mnt/slow"])
+    table = f"0 {contestants.FILE_BYTES // 512} delay {loop} 0 200 {loop} 0 0"
+    _told(["dmsetup", "create", "slow", "--table", table])
+    _told(["mount", "/dev/mapper/slow", "/mnt/slow"])
     try:
-        yield "/dev/mapper/slow"
+        yield "/mnt/slow/slow.img"
     finally:
-        subprocess.run(["dmsetup", "remove", "--retry", "slow"], check=True)
-        subprocess.run(["losetup", "-d", loop], check=True)
+        _told(["umount", "/mnt/slow"])
+        _told(["dmsetup", "remove", "--retry", "slow"])
+        _told(["losetup", "-d", loop])
+
+
+def _told(command: list[str]) -> str:
+    """Run a command and return what it printed; OSError has what it complained about."""
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise OSError(f"{' '.join(command)}: {done.stderr}")
+    return done.stdout.strip()
 
 
 @contextlib.contextmanager
