@@ -41,16 +41,13 @@ _AWAY: Final = (errno.ENOTCONN, errno.EBADFD)
 class _Operation:
     """One asynchronous call, which may be made again."""
 
-    __slots__ = ("handler", "is_read", "offset_bytes", "since", "transfer")
+    __slots__ = ("handler", "offset_bytes", "since", "transfer")
 
-    def __init__(
-        self, handler: GlfsHandler, transfer: Transfer, offset_bytes: int, is_read: bool
-    ) -> None:
+    def __init__(self, handler: GlfsHandler, transfer: Transfer, offset_bytes: int) -> None:
         self.handler = handler
         self.transfer = transfer
         self.offset_bytes = offset_bytes
         """-1: a flush."""
-        self.is_read = is_read
         self.since = 0.0
 
 
@@ -208,7 +205,7 @@ class GlfsHandler(CompletionHandler):
 
     def submit_read(self, buffers: list[memoryview], offset_bytes: int, done: Done) -> None:
         """Begin a read."""
-        self._begin(_Operation(self, Transfer(done, buffers, is_read=True), offset_bytes, True))
+        self._begin(_Operation(self, Transfer(done, buffers, is_read=True), offset_bytes))
 
     def submit_write(
         self, buffers: list[memoryview], offset_bytes: int, fua: bool, done: Done
@@ -223,11 +220,11 @@ class GlfsHandler(CompletionHandler):
                 else:
                     after(error)
 
-        self._begin(_Operation(self, Transfer(done, buffers), offset_bytes, False))
+        self._begin(_Operation(self, Transfer(done, buffers), offset_bytes))
 
     def submit_flush(self, done: Done) -> None:
         """Begin to have the bricks put what they answered on their disks."""
-        self._begin(_Operation(self, Transfer(done, []), -1, False))
+        self._begin(_Operation(self, Transfer(done, []), -1))
 
     def _begin(self, operation: _Operation) -> None:
         if self._lost:
@@ -239,7 +236,7 @@ class GlfsHandler(CompletionHandler):
             result = self._gfapi.glfs_fdatasync_async(fd, _ENDED, number)
         else:
             gfapi = self._gfapi
-            call = gfapi.glfs_preadv_async if operation.is_read else gfapi.glfs_pwritev_async
+            call = gfapi.glfs_preadv_async if transfer.is_read else gfapi.glfs_pwritev_async
             vector = ctypes.addressof(transfer.vector)
             result = call(fd, vector, transfer.count, operation.offset_bytes, 0, _ENDED, number)
         if result < 0:
@@ -256,9 +253,9 @@ class GlfsHandler(CompletionHandler):
                 self._wait(operation)
                 return
             error_number = errno.ENOTCONN
-        if not operation.is_read and 0 <= result < operation.transfer.size_bytes:
+        if not operation.transfer.is_read and 0 <= result < operation.transfer.size_bytes:
             result, error_number = -1, errno.EIO
-        operation.transfer.finish(result, error_number, is_read=operation.is_read)
+        operation.transfer.finish(result, error_number)
 
     def _wait(self, operation: _Operation) -> None:
         with self._lock:

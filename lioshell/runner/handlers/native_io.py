@@ -39,10 +39,11 @@ class Transfer:
     Without buffers it is an operation that moves no data.
     """
 
-    __slots__ = ("_bounce", "_kept", "_views", "count", "done", "size_bytes", "vector")
+    __slots__ = ("_bounce", "_kept", "_views", "count", "done", "is_read", "size_bytes", "vector")
 
     def __init__(self, done: Done, buffers: list[memoryview], *, is_read: bool = False) -> None:
         self.done = done
+        self.is_read = is_read
         self._views = buffers
         self._bounce: bytearray | None = None
         if len(buffers) > IOV_MAX:
@@ -68,10 +69,10 @@ class Transfer:
         self.count = count
         self.size_bytes = size_bytes
 
-    def finish(self, result: int, error_number: int = 0, *, is_read: bool = False) -> None:
+    def finish(self, result: int, error_number: int = 0) -> None:
         """Let go of the memory and call `done`: `result` bytes were moved, or a negative number."""
         bounce = self._bounce
-        if bounce is not None and is_read and result > 0:
+        if bounce is not None and self.is_read and result > 0:
             position = 0
             for view in self._views:
                 view[:] = memoryview(bounce)[position : position + len(view)]
@@ -80,7 +81,7 @@ class Transfer:
         del self.vector
         if result < 0:
             self.done(TransferError(OSError(error_number, os.strerror(error_number)), 0))
-        elif is_read and result < self.size_bytes:
+        elif self.is_read and result < self.size_bytes:
             # Storage that somebody else has cut: zeros would pass for data.
             self.done(TransferError(OSError(errno.EIO, "The storage ends here"), result))
         else:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import errno
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from lioshell.errors import ConflictError, NotFoundError
 from lioshell.model.sizes import format_size
@@ -25,9 +24,9 @@ from lioshell.runner.handlers.base import (
 from lioshell.runner.handlers.ceph import image as images
 from lioshell.runner.handlers.ceph import lock
 from lioshell.runner.handlers.ceph.cluster import CLOSE_TIMEOUT_S, OPERATION_TIMEOUT_S, Cluster
+from lioshell.runner.handlers.ceph.completions import Completions
 from lioshell.runner.handlers.ceph.image import Image
 from lioshell.runner.handlers.ceph.library import (
-    COMPLETED,
     INSTALL,
     RADOS,
     RBD,
@@ -36,31 +35,11 @@ from lioshell.runner.handlers.ceph.library import (
 )
 from lioshell.runner.handlers.ceph.name import OPTIONS, parse
 from lioshell.runner.handlers.completion import CompletionHandler, Done
-from lioshell.runner.handlers.native_io import InFlight, Transfer
+from lioshell.runner.handlers.native_io import Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, Self
-
-_IN_FLIGHT: Final[InFlight[Transfer]] = InFlight()
-_READS: Final[InFlight[Transfer]] = InFlight()
-"""Apart, because a short read is an error and a write's result is not its length."""
-
-
-def _completed(flights: InFlight[Transfer], is_read: bool) -> Any:
-    def completed(completion: int, number: int) -> None:
-        rbd = load().rbd
-        result = rbd.rbd_aio_get_return_value(completion)
-        rbd.rbd_aio_release(completion)
-        # Read past the end of an image that somebody has cut.
-        error = errno.EIO if result == -errno.EINVAL else max(0, -result)
-        flights.take(number).finish(result, error, is_read=is_read)
-
-    return COMPLETED(completed)
-
-
-_WRITTEN: Final = _completed(_IN_FLIGHT, False)
-_READ: Final = _completed(_READS, True)
 
 
 class RbdHandler(CompletionHandler):
@@ -81,6 +60,7 @@ class RbdHandler(CompletionHandler):
         self._cluster = cluster
         self._image = image
         self._rbd = load().rbd
+        self._completions = Completions(image)
         self._size_bytes = size_bytes
         self._read_only = read_only
 
@@ -209,56 +189,30 @@ class RbdHandler(CompletionHandler):
 
     def submit_read(self, buffers: list[memoryview], offset_bytes: int, done: Done) -> None:
         """Begin a read. Raises OSError."""
-        transfer = Transfer(done, buffers, is_read=True)
-        self._submit(_READS, _READ, self._rbd.rbd_aio_readv, transfer, offset_bytes)
+        self._submit(self._rbd.rbd_aio_readv, Transfer(done, buffers, is_read=True), offset_bytes)
 
     def submit_write(
         self, buffers: list[memoryview], offset_bytes: int, fua: bool, done: Done
     ) -> None:
         """Begin a write, which is durable when it is done. Raises OSError."""
         del fua  # so is every write
-        transfer = Transfer(done, buffers)
-        self._submit(_IN_FLIGHT, _WRITTEN, self._rbd.rbd_aio_writev, transfer, offset_bytes)
+        self._submit(self._rbd.rbd_aio_writev, Transfer(done, buffers), offset_bytes)
 
-    def _submit(
-        self,
-        flights: InFlight[Transfer],
-        callback: Any,
-        function: Any,
-        transfer: Transfer,
-        offset_bytes: int,
-    ) -> None:
-        completion, number = self._completion(flights, callback, transfer)
+    def _submit(self, function: Any, transfer: Transfer, offset_bytes: int) -> None:
+        completion = self._completions.begin(transfer)
         vector = ctypes.addressof(transfer.vector)
         result = function(self._image.handle, vector, transfer.count, offset_bytes, completion)
         if result < 0:
-            self._give_up(flights, completion, number)
+            self._completions.give_up(completion)
             raise OSError(-result, os.strerror(-result))
 
     def submit_flush(self, done: Done) -> None:
         """Begin to wait for all that was submitted before. Raises OSError."""
-        completion, number = self._completion(_IN_FLIGHT, _WRITTEN, Transfer(done, []))
+        completion = self._completions.begin(Transfer(done, []))
         result = self._rbd.rbd_aio_flush(self._image.handle, completion)
         if result < 0:
-            self._give_up(_IN_FLIGHT, completion, number)
+            self._completions.give_up(completion)
             raise OSError(-result, os.strerror(-result))
-
-    def _completion(
-        self, flights: InFlight[Transfer], callback: Any, transfer: Transfer
-    ) -> tuple[ctypes.c_void_p, int]:
-        number = flights.put(transfer)
-        completion = ctypes.c_void_p()
-        result = self._rbd.rbd_aio_create_completion(number, callback, ctypes.byref(completion))
-        if result < 0:
-            flights.take(number)
-            raise OSError(-result, os.strerror(-result))
-        return completion, number
-
-    def _give_up(
-        self, flights: InFlight[Transfer], completion: ctypes.c_void_p, number: int
-    ) -> None:
-        flights.take(number)
-        self._rbd.rbd_aio_release(completion)
 
     def discard(self, offset_bytes: int, size_bytes: int) -> None:
         """Give the objects of a range back; exact to the byte. Raises OSError."""
@@ -319,6 +273,8 @@ class RbdHandler(CompletionHandler):
         """Give the lock up and end the connection. Raises OSError."""
         try:
             self._cluster.wait_for_osds(CLOSE_TIMEOUT_S)
+            self._completions.close()
             self._image.close()
         finally:
+            self._completions.close_fd()
             self._cluster.close()

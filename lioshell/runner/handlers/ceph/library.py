@@ -23,8 +23,6 @@ RADOS: Final = "librados.so.2"
 RBD: Final = "librbd.so.1"
 INSTALL: Final = "Install librbd of Ceph 16 or newer, as in: apt install librbd1"
 
-COMPLETED = ctypes.CFUNCTYPE(None, c_void_p, c_void_p)
-"""rbd_callback_t: the completion, and the number that it was made with."""
 DIFFERENCE = ctypes.CFUNCTYPE(c_int, c_uint64, c_size_t, c_int, c_void_p)
 """The callback of rbd_diff_iterate2: offset, length, whether there is data, its argument."""
 
@@ -97,7 +95,9 @@ _RBD = {
         *(ctypes.c_uint8, ctypes.c_uint8, DIFFERENCE, c_void_p),
     ),
     "rbd_write_zeroes": (c_ssize_t, c_void_p, c_uint64, c_size_t, c_int, c_int),
-    "rbd_aio_create_completion": (c_int, c_void_p, COMPLETED, _OUT),
+    "rbd_aio_create_completion": (c_int, c_void_p, c_void_p, _OUT),
+    "rbd_set_image_notification": (c_int, c_void_p, c_int, c_int),
+    "rbd_poll_io_events": (c_int, c_void_p, c_void_p, c_int),
     "rbd_aio_get_return_value": (c_ssize_t, c_void_p),
     "rbd_aio_release": (None, c_void_p),
     "rbd_aio_readv": _VECTORED,

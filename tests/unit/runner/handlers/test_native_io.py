@@ -53,7 +53,7 @@ def test_any_number_of_buffers(count):
     for element in transfer.vector:
         ctypes.memmove(element.base, data[position : position + element.size], element.size)
         position += element.size
-    transfer.finish(len(memory), is_read=True)
+    transfer.finish(len(memory))
     assert memory == data
     assert told == [None]
 
@@ -61,7 +61,7 @@ def test_any_number_of_buffers(count):
 def test_what_failed_and_what_ended_early():
     told = []
     Transfer(told.append, [memoryview(bytearray(8))]).finish(-1, errno.ENOSPC)
-    Transfer(told.append, [memoryview(bytearray(8))], is_read=True).finish(3, is_read=True)
+    Transfer(told.append, [memoryview(bytearray(8))], is_read=True).finish(3)
     # What a library returns for a write is 0 or the length.
     Transfer(told.append, [memoryview(bytearray(8))]).finish(0)
     assert [error and (error.errno, error.done_bytes) for error in told] == [
