@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _REPAIR_TIMEOUT_S = 3.0
 
 _STATUS_TIMEOUT_S = 2.0
-_LET_GO_TIMEOUT_S = 6.0
+_LET_GO_TIMEOUT_S = 8.0
 """Linux asks for events every two seconds."""
 
 
