@@ -29,6 +29,10 @@ _TIMES: Final = 4
 """It looks for so many times the last pause: pauses are not all the same."""
 _MOST_DEVICES: Final = 16
 """With more devices at work one look takes longer than a wake-up does."""
+_HOGGED_S: Final = 0.001
+"""A yield that took so long went to who has much to do: a CPU, or the interpreter, is short."""
+_RESPITE_S: Final = 0.1
+"""For so long it is left to them then."""
 _POLL_S: Final = 0.001
 """So often what else the loop waits for is looked at, while commands keep it from sleeping."""
 
@@ -44,12 +48,22 @@ class Spinning:
     `forget` may be called by any thread while the leader does not look. Times are seconds.
     """
 
-    __slots__ = ("_began", "_busy", "_limit_s", "_polled_at", "_unread", "_window_s", "won")
+    __slots__ = (
+        "_began",
+        "_busy",
+        "_limit_s",
+        "_not_until",
+        "_polled_at",
+        "_unread",
+        "_window_s",
+        "won",
+    )
 
     def __init__(self, limit_us: int) -> None:
         self._limit_s = limit_us / 1e6
         self._window_s = 0.0
         self._polled_at = 0.0
+        self._not_until = 0.0
         # When the present pause began.
         self._began = 0.0
         self._busy: dict[int, ServedDevice] = {}
@@ -99,7 +113,10 @@ class Spinning:
                 return None
             # To other threads too: this lets go of the interpreter.
             os.sched_yield()
-            now = time.monotonic()
+            before, now = now, time.monotonic()
+            if now - before > _HOGGED_S:
+                self._not_until = now + _RESPITE_S
+                break
         return self._before_sleep()
 
     def _before_sleep(self) -> list[tuple[int, ServedDevice]]:
@@ -127,7 +144,7 @@ class Spinning:
 
     def _learn(self, now: float) -> None:
         pause = now - self._began
-        if pause > self._limit_s:
+        if pause > self._limit_s or now < self._not_until:
             self._window_s = 0.0
         else:
             self._window_s = min(self._limit_s, max(_FIRST_S, _TIMES * pause))

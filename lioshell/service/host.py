@@ -16,6 +16,7 @@ from lioshell.runner.statistics import SLOW_S
 from lioshell.runner.supervisor import Supervisor
 from lioshell.service.control import ControlServer
 from lioshell.service.io_flusher import become_io_flusher
+from lioshell.service.responsive import be_responsive
 from lioshell.service.units import unit_maker
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Host:
             )
         self._kernel = kernel
         self._end = end
+        be_responsive()
         self._loop = Loop(spin_us=spin_us)
         self._messages: dict[str, str] = {}
         self._report = report

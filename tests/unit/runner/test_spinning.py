@@ -185,6 +185,34 @@ def test_it_is_not_done_while_workers_want_the_interpreter(bench, monkeypatch):
     loop.close()
 
 
+def test_it_leaves_a_cpu_that_others_want(bench, monkeypatch):
+    clock = Clock(monkeypatch)
+    made = Spinning(5000)
+    slept(made, clock, 4e-3)
+    made.noticed(FD, bench.device)
+    yields = []
+
+    def to_a_hog():
+        yields.append(1)
+        clock.now += 0.0015
+
+    monkeypatch.setattr(spinning.os, "sched_yield", to_a_hog)
+    assert made.look(lambda: False) == []
+    made.slept(clock(), by_device=True)
+    assert len(yields) == 1
+    for _ in range(3):
+        slept(made, clock, 1e-3)
+        made.noticed(FD, bench.device)
+        assert made.look(lambda: False) == []
+        made.slept(clock(), by_device=False)
+    assert len(yields) == 1
+    clock.now += 0.1
+    slept(made, clock, 1e-3)
+    made.noticed(FD, bench.device)
+    assert made.look(lambda: False) == []
+    assert len(yields) == 2
+
+
 def test_nobody_is_looked_at_who_was_forgotten(bench, monkeypatch):
     clock = Clock(monkeypatch)
     made = Spinning(500)
