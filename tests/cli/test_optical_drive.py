@@ -29,6 +29,7 @@ def discs(tmp_path):
 def drive(cli, process, discs):
     result = process("/backstores/user:fbo", "create", "cd0", f"{discs}/one.iso")
     assert result.code == 0, result
+    assert f"cd0 size {MIB}." in result.out
     with SimDisk.open(str(cli.sim), "core/user_0/cd0") as opened:
         yield opened
 

@@ -236,7 +236,8 @@ class UserBackstoreNode(BackstoreNode):
             cmd_time_out_s=None if cmd_time_out is None else number(cmd_time_out, "cmd_time_out"),
         )
         served = self._have_served(made.path)
-        told = size or storage.size_bytes
+        # A word with a "/" was the storage that has a size, and no size (user_storage.wanted).
+        told = storage.size_bytes if size is None or "/" in size else size
         result = self.created(made, f"Created {self.name} storage object {name} size {told}.")
         for line in served:
             self.out.say(line)

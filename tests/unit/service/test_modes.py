@@ -9,9 +9,11 @@ import pytest
 
 from lioshell.runner.command import Command, Deferred
 from lioshell.runner.handlers.file import FileHandler
+from lioshell.runner.handlers.optical import NoMedium
 from lioshell.runner.scsi.disk import Disk
+from lioshell.runner.scsi.optical import OpticalDrive
 from lioshell.runner.scsi.unit import Geometry, Identity
-from lioshell.service.modes import KeptModes
+from lioshell.service.modes import KeptModes, KeptTray
 
 PATH = "core/user_0/vol0"
 WCE_OFF = bytes(4) + bytes.fromhex("08 12 00") + bytes(17)
@@ -91,3 +93,43 @@ def test_without_room_to_keep_them_modes_are_refused(open_disk, tmp_path) -> Non
     (tmp_path / "run").write_text("in the way")
     sent = send(disk, f"15 10 00 00 {len(WCE_OFF):02x} 00", WCE_OFF)
     assert sent.status == 2
+
+
+def drive_of(run_dir: str, serial: str = "123") -> OpticalDrive:
+    """Return an empty drive as a process that serves it has it."""
+    drive = OpticalDrive(Identity(serial), Geometry(2048, 2048), NoMedium())
+    KeptTray(run_dir, PATH, drive.identity).attach(drive)
+    return drive
+
+
+def test_a_tray_is_as_the_last_process_left_it(tmp_path) -> None:
+    run_dir = str(tmp_path / "run")
+    drive = drive_of(run_dir)
+    drive.lock(True)
+    drive.open_tray()
+    again = drive_of(run_dir)
+    assert (again.tray_open, again.locked) == (True, True)
+    again.load()
+    again.lock(False)
+    last = drive_of(run_dir)
+    assert (last.tray_open, last.locked) == (False, False)
+
+
+@pytest.mark.parametrize("damage", ["", "[]", '{"serial": "123", "open": 1}', '{"open": true}'])
+def test_a_tray_of_another_drive_or_a_damaged_one_is_closed(tmp_path, damage) -> None:
+    run_dir = str(tmp_path / "run")
+    drive_of(run_dir).open_tray()
+    other = drive_of(run_dir, serial="another")
+    assert not other.tray_open
+    drive_of(run_dir).open_tray()
+    (file,) = (tmp_path / "run" / "trays").iterdir()
+    file.write_text(damage)
+    assert not drive_of(run_dir).tray_open
+
+
+def test_a_run_folder_that_takes_nothing_fails_no_command(tmp_path) -> None:
+    (tmp_path / "run").write_text("no folder")
+    drive = OpticalDrive(Identity("123"), Geometry(2048, 2048), NoMedium())
+    drive.keep_tray = KeptTray(str(tmp_path / "run"), PATH, drive.identity).keep
+    drive.open_tray()
+    assert drive.tray_open
