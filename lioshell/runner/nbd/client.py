@@ -98,6 +98,11 @@ class Client:
                 return
             self._put(link, request)
 
+    def copy_of(self, buffers: list[memoryview]) -> bytes | bytearray:
+        """Return what a write is to send: the buffers are another command's once it is answered."""
+        one = self._keeps and len(buffers) == 1
+        return self._unflushed.copy_of(buffers[0]) if one else b"".join(buffers)
+
     def kick(self) -> None:
         """Send what was submitted, all of it by one system call, as far as the socket takes it."""
         link = self._link
@@ -178,8 +183,7 @@ class Client:
         try:
             return link.send_rest()
         except OSError:
-            # The receiving thread finds the same, and asks for it again on the next connection.
-            link.hang_up()
+            link.hang_up()  # the receiving thread goes on with the next connection
             return False
 
     # The receiving thread ---------------------------------------------------------------------
@@ -271,8 +275,7 @@ class Client:
 
     def _flush_unasked(self, link: Link) -> None:
         """Begin a flush, so that fewer writes have to be kept; under the lock."""
-        if self._lost:
-            # Nothing can become safe any more, and no flush of ours is to say otherwise.
+        if self._lost:  # nothing becomes safe any more
             self._unflushed.forget(self._unflushed.last)
             return
 

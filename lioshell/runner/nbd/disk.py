@@ -102,9 +102,7 @@ class NbdDisk(CompletionHandler):
         self, buffers: list[memoryview], offset_bytes: int, fua: bool, done: Done
     ) -> None:
         """Send the bytes; with `fua` the server answers when they are on stable storage."""
-        # The ring's memory is another command's once this is answered, and a lost server may have
-        # to be told these bytes again.
-        data = bytes(buffers[0]) if len(buffers) == 1 else b"".join(buffers)
+        data = self._client.copy_of(buffers)
         flags = 0
         if fua and self._export.flushes:
             if self._fua:
@@ -120,7 +118,7 @@ class NbdDisk(CompletionHandler):
             return
         self._client.submit(self._write(offset_bytes, data, flags, done))
 
-    def _write(self, offset_bytes: int, data: bytes, flags: int, done: Done) -> Request:
+    def _write(self, offset_bytes: int, data: bytes | bytearray, flags: int, done: Done) -> Request:
         return Request(protocol.CMD_WRITE, offset_bytes, len(data), done, flags, data)
 
     def _begin(self, done: Done, request: Request) -> None:

@@ -40,7 +40,7 @@ class Link:
         self.export = export
         self.in_flight: dict[int, Request] = {}
         """What was sent and not answered, by cookie, in the order of sending."""
-        self.outgoing: deque[bytes | memoryview] = deque()
+        self.outgoing: deque[bytes | bytearray | memoryview] = deque()
         """What the socket has not taken yet."""
         self.finished: list[Request] = []
         """What was answered; the client takes it, even when `receive` has raised."""

@@ -47,7 +47,7 @@ class Request:
         size_bytes: int,
         done: Done,
         flags: int = 0,
-        payload: bytes = b"",
+        payload: bytes | bytearray = b"",
         into: list[memoryview] | None = None,
     ) -> None:
         self.kind = kind

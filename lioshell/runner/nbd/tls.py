@@ -56,7 +56,7 @@ class TlsTransport(Transport):
                 self.send_all(b"", deadline)
                 return
 
-    def send(self, parts: list[bytes | memoryview]) -> int:
+    def send(self, parts: list[bytes | bytearray | memoryview]) -> int:
         """Encrypt and send what can be sent now."""
         taken = 0
         with self._lock:

@@ -41,7 +41,7 @@ class Transport(ABC):
         return False
 
     @abstractmethod
-    def send(self, parts: list[bytes | memoryview]) -> int:
+    def send(self, parts: list[bytes | bytearray | memoryview]) -> int:
         """Send what can be sent now of at most IOV_MAX parts; return how many bytes were taken.
 
         Raises BlockingIOError when that is nothing, OSError when the connection is broken.
@@ -98,7 +98,7 @@ class Transport(ABC):
 class PlainTransport(Transport):
     """The socket as it is."""
 
-    def send(self, parts: list[bytes | memoryview]) -> int:
+    def send(self, parts: list[bytes | bytearray | memoryview]) -> int:
         """Send what can be sent now."""
         return self.socket.sendmsg(parts)
 

@@ -16,19 +16,21 @@ if TYPE_CHECKING:
 
     from lioshell.runner.nbd.request import Request
 
-LIMIT_BYTES: Final = 32 << 20
+LIMIT_BYTES: Final = 64 << 20
+_FLUSH_AT_BYTES: Final = 16 << 20
 LIMIT_WRITES: Final = 1 << 15
 _BATCH_WRITES: Final = 64
+_SPARE_SIZES: Final = 4
 _PAGE_BITS: Final = 12
 
 
 class Unflushed:
     """The writes in the order of their answers; the caller sees to it that one thread is here."""
 
-    def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
-        self._limit_bytes = limit_bytes
+    def __init__(self) -> None:
         self._writes: deque[tuple[int, Request]] = deque()
         self.size_bytes = 0
+        self._spare: dict[int, list[bytearray]] = {}
         self.last = 0
         """The number of the newest write; a flush that is sent now covers all up to it."""
 
@@ -38,12 +40,12 @@ class Unflushed:
     @property
     def full(self) -> bool:
         """Whether no more may be kept until a flush has succeeded."""
-        return self.size_bytes >= self._limit_bytes or len(self._writes) >= LIMIT_WRITES
+        return self.size_bytes >= LIMIT_BYTES or len(self._writes) >= LIMIT_WRITES
 
     @property
     def wants_flush(self) -> bool:
         """Whether a flush should be begun, so that writes need not wait for it later."""
-        return self.size_bytes * 2 >= self._limit_bytes or len(self._writes) * 2 >= LIMIT_WRITES
+        return self.size_bytes >= _FLUSH_AT_BYTES or len(self._writes) * 4 >= LIMIT_WRITES
 
     def add(self, request: Request) -> None:
         """Keep a write that was answered."""
@@ -55,7 +57,34 @@ class Unflushed:
         """Drop what a flush has covered: the writes up to number `mark`."""
         writes = self._writes
         while writes and writes[0][0] <= mark:
-            self.size_bytes -= len(writes.popleft()[1].payload)
+            payload = writes.popleft()[1].payload
+            self.size_bytes -= len(payload)
+            if isinstance(payload, bytearray):
+                self._keep_spare(payload)
+
+    def _keep_spare(self, buffer: bytearray) -> None:
+        size = len(buffer)
+        spare = self._spare.get(size)
+        if spare is None:
+            if len(self._spare) >= _SPARE_SIZES:
+                self._spare.clear()
+            spare = self._spare[size] = []
+        if (len(spare) + 1) * size <= LIMIT_BYTES // 2:
+            spare.append(buffer)
+
+    def copy_of(self, data: memoryview) -> bytearray:
+        """Return a copy of what a write sends, in memory that an earlier one had if there is some.
+
+        New memory has to be cleared by the kernel, which costs several times the copy. By any
+        thread.
+        """
+        spare = self._spare.get(len(data))
+        try:
+            buffer = spare.pop() if spare else bytearray(len(data))
+        except IndexError:  # another thread has taken the last one
+            buffer = bytearray(len(data))
+        buffer[:] = data
+        return buffer
 
     def batches(self) -> Iterator[list[Request]]:
         """Return the writes in order, in batches whose members do not overlap.

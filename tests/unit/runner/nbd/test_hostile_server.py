@@ -18,6 +18,7 @@ from lioshell.runner.nbd.handshake import Export, shake_hands
 from lioshell.runner.nbd.link import Link
 from lioshell.runner.nbd.request import Request
 from lioshell.runner.nbd.transport import PlainTransport
+from lioshell.runner.nbd.unflushed import Unflushed
 
 STRUCTURED = Export(1 << 20, protocol.EXPORT_SEND_FLUSH, structured=True, allocation=7)
 SIMPLE = Export(1 << 20, protocol.EXPORT_SEND_FLUSH)
@@ -246,12 +247,12 @@ def test_closing_flushes():
 def test_it_flushes_by_itself_before_it_keeps_too_much():
     server = Memory()
     client = Client(server.connect, server.connect(1), timeout_s=20)
-    for index in range(160):
+    for index in range(400):
         ask(client, protocol.CMD_WRITE, (index % 2) << 18, bytes(1 << 18))
     assert server.flushes
     assert client.status().get("unflushed", "0 KiB").split()[0].isdigit()
     kept = int(client.status().get("unflushed", "0 KiB").split()[0])
-    assert kept <= 32 << 10
+    assert kept <= 64 << 10
     client.close(5)
 
 
@@ -267,3 +268,20 @@ def test_once_a_flush_has_failed_none_succeeds():
         ask(client, protocol.CMD_FLUSH)
     assert "lost" in client.status()
     client.close(5)
+
+
+def test_memory_that_is_used_again_holds_no_earlier_write():
+    unflushed = Unflushed()
+    for round_ in range(3):
+        first, second = (
+            unflushed.copy_of(memoryview(bytes([round_ + at]) * 4096)) for at in (1, 101)
+        )
+        assert first == bytes([round_ + 1]) * 4096
+        for payload in (first, second):
+            unflushed.add(Request(protocol.CMD_WRITE, 0, 4096, print, 0, payload))
+        # What is kept is nobody else's.
+        third = unflushed.copy_of(memoryview(b"z" * 4096))
+        assert (first, second) == (bytes([round_ + 1]) * 4096, bytes([round_ + 101]) * 4096)
+        assert third not in (first, second)
+        unflushed.forget(unflushed.last)
+    assert unflushed.size_bytes == 0
