@@ -187,6 +187,8 @@ class Turns(ABC):
         """Give a turn to devices whose commands were found without an event."""
         seen_at, self.alive_at = self.alive_at, time.monotonic()
         self.turns += 1
+        # Their events may have been read: should one of them hang, the next leader finds the rest.
+        self._backlog.update(found)
         for fd, device in found:
             if self._devices.get(fd) is device:
                 device.age.not_before = seen_at

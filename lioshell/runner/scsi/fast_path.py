@@ -146,7 +146,10 @@ class FastPath:
             for (len_op, fixed, cdb_offset, iov), (what, a, b, c, d) in entries:
                 if len_op != _LEN_OP or fixed != _ONE_BUFFER or cdb_offset != cdb_at:
                     break
-                buffer, size, end_10 = buffers.get(iov) or self._remember(iov)
+                try:
+                    buffer, size, end_10 = buffers[iov]
+                except KeyError:
+                    buffer, size, end_10 = self._remember(iov)
                 if b == end_10 and (what & _KIND == _READ_10):
                     offset = a * block_size
                 elif c * block_size == size and not d and (what & _KIND == _READ_16):
@@ -178,12 +181,13 @@ class FastPath:
             if ring.fence is not None:
                 ring.order_memory()
             executed = (done - begin) // _WORDS
-            position = first + executed * _SIZE
-            if position == ring_size:
-                position = 0
-            words[_TAIL] = position
-            ring.cursor = position
-            self.executed += executed
+            if executed:
+                position = first + executed * _SIZE
+                if position == ring_size:
+                    position = 0
+                words[_TAIL] = position
+                ring.cursor = position
+                self.executed += executed
             self._at = 0
             # Frames of an exception would keep slices of the map, which then cannot be closed.
             entries = ()

@@ -31,6 +31,8 @@ class Unit:
     def execute(self, command: Command) -> object:
         if command.cdb[0] == 0x35:
             return Deferred(self.wait)
+        if command.cdb[0] == 0x1B:
+            return self.wait()
         return GOOD
 
     def wait(self) -> object:
@@ -264,6 +266,27 @@ def test_every_command_is_answered_whoever_is_first(spin_us):
     while loop.devices() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not loop.devices()
+    loop.close()
+    for bench in benches:
+        bench.harness.discard()
+
+
+def test_one_that_hangs_does_not_take_those_with_it_that_were_found_beside_it(monkeypatch):
+    benches = [Bench(), Bench("uio1")]
+    loop = Loop(spin_us=0)
+    for bench in benches:
+        loop.add(bench.device)
+    loop.start_thread()
+    benches[0].unit.gate.clear()
+    benches[0].kernel.queue(bytes((0x1B, 0, 0, 0, 0, 0)))
+    benches[1].kernel.queue(NOOP)
+    both = [[(bench.device.fileno(), bench.device) for bench in benches]]
+    monkeypatch.setattr(Spinning, "look", lambda *_: both.pop() if both else [])
+    loop.post(lambda: None)
+    assert benches[1].harness.wait(10)
+    assert len(benches[1].kernel.collect()) == 1
+    benches[0].unit.gate.set()
+    assert benches[0].harness.wait(10)
     loop.close()
     for bench in benches:
         bench.harness.discard()
