@@ -16,6 +16,17 @@ if TYPE_CHECKING:
     from benchmarks.measure.samples import Results
 
 SECTION = "## On a real kernel"
+INTRODUCTION = """\
+`python3 benchmarks/kernel.py --write` measures this and writes it here, in one boot of the tests'
+virtual machine. It is emulated in software unless LIOSHELL_VM_ACCEL says otherwise, so only the
+ratios mean something: the rounds of all contestants are interleaved, and the load of the host is
+told because it moves even those.
+
+Disks lie on tmpfs and are used through tcm_loop by fio (libaio, direct). tcmu-runner is Debian's,
+its qcow handler on a raw image; fileio is the kernel's own, buffered; the C loop is the smallest
+consumer of a ring (benchmarks/peers/ring_consumer.c). All user: devices have the limits that
+lioshell gives its own (hw_max_sectors, max_data_area_mb, data_pages_per_blk).
+"""
 TITLES = {
     "data": "### IOPS, beside tcmu-runner, the kernel's fileio and the smallest C consumer",
     "four-disks": "### The same on four disks at once",
@@ -74,7 +85,7 @@ def replace(path: Path, part: str, text: str) -> None:
         own, mark, after = rest.partition("\n## ")
         new = f"{head}{SECTION}{own.rstrip()}\n\n{piece}{mark and chr(10)}{mark[1:]}{after}"
     else:
-        new = f"{old.rstrip()}\n\n{SECTION}\n\n{piece}"
+        new = f"{old.rstrip()}\n\n{SECTION}\n\n{INTRODUCTION}\n{piece}"
     temporary = path.with_suffix(".new")
     temporary.write_text(new, encoding="utf-8")
     os.replace(temporary, path)
