@@ -188,13 +188,12 @@ def found() -> dict[str, Source]:
 
 
 def _from_files(folder: str) -> dict[str, Source]:
+    seen = {}
     try:
         with os.scandir(folder) as entries:
-            seen = {
-                entry.path: (status.st_mtime_ns, status.st_mode, status.st_uid)
-                for entry in entries
-                if _is_handler(entry.name) and (status := entry.stat())
-            }
+            for entry in entries:
+                if _is_handler(entry.name):
+                    seen[entry.path] = _state(entry)
     except OSError:
         # Usually there is no such folder.
         return {}
@@ -205,6 +204,16 @@ def _from_files(folder: str) -> dict[str, Source]:
         sources = [FileSource(os.path.basename(p).removesuffix(".py"), p) for p in paths]
         known = _files[folder] = (key, {source.subtype: source for source in sources})
     return known[1]
+
+
+def _state(entry: os.DirEntry[str]) -> tuple[int, ...]:
+    """Return what changes with a file."""
+    try:
+        status = entry.stat()
+    except OSError:
+        # A link to nothing: it is listed, and told of when it is loaded.
+        return ()
+    return (status.st_mtime_ns, status.st_mode, status.st_uid)
 
 
 def _is_handler(name: str) -> bool:

@@ -121,6 +121,14 @@ def test_a_folder_that_others_can_write_is_not_trusted(folder):
     assert str(folder) in registry.unavailable("mine").why
 
 
+def test_a_link_to_nothing_hides_no_other(folder):
+    (folder / "gone.py").symlink_to("/no/such/file.py")
+    put(folder, "mine.py", GOOD)
+    assert registry.unavailable("mine") is None
+    assert "gone.py" in registry.unavailable("gone").why
+    assert registry.unavailable("gone").hint
+
+
 def test_a_mended_file_is_loaded(folder):
     path = put(folder, "mine.py", "1/0")
     assert registry.unavailable("mine") is not None
