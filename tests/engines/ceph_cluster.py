@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import tempfile
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.engines.daemons import Engine, free_port, run, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PACKAGES = ("ceph-mon", "ceph-osd", "ceph-common", "librbd1")
 
@@ -32,7 +34,7 @@ log file = {folder}/$name.log
 mon cluster log file = {folder}/cluster.log
 mon data = {folder}/mon
 mon data avail crit = 1
-osd data = {folder}/osd
+osd data = {osd_data}
 osd objectstore = {store}
 memstore device bytes = 4294967296
 bluestore block size = 4294967296
@@ -64,11 +66,13 @@ class CephCluster(Engine):
     def start(self) -> None:
         """Make and start monitor and OSD, and a pool."""
         folder = self.folder
-        for name in ("mon", "osd"):
-            (folder / name).mkdir(parents=True)
+        (folder / "mon").mkdir(parents=True)
+        osd_data = self._osd_folder()
         fsid, osd_id = str(uuid.uuid4()), str(uuid.uuid4())
         v2, v1 = free_port(), free_port()
-        text = _CONF.format(fsid=fsid, v2=v2, v1=v1, folder=folder, store=self.store)
+        text = _CONF.format(
+            fsid=fsid, v2=v2, v1=v1, folder=folder, osd_data=osd_data, store=self.store
+        )
         (folder / "ceph.conf").write_text(text)
         monmap = str(folder / "monmap")
         addresses = f"[v2:127.0.0.1:{v2},v1:127.0.0.1:{v1}]"
@@ -83,6 +87,20 @@ class CephCluster(Engine):
         self.ceph("osd", "pool", "create", "rbd", "8")
         self.ceph("osd", "pool", "application", "enable", "rbd", "rbd")
         self.wait_for_osd()
+
+    def _osd_folder(self) -> Path:
+        """Return a folder whose file system has O_DIRECT, which BlueStore wants and tmpfs lacks."""
+        folder = self.folder / "osd"
+        folder.mkdir()
+        probe = folder / "probe"
+        try:
+            os.close(os.open(probe, os.O_CREAT | os.O_RDWR | os.O_DIRECT))
+        except OSError:
+            elsewhere = tempfile.TemporaryDirectory(prefix="lioshell-osd-", dir="/var/tmp")
+            return Path(self.cleanup.enter_context(elsewhere))
+        finally:
+            probe.unlink(missing_ok=True)
+        return folder
 
     def ceph(self, *words: str) -> str:
         """Run `ceph` with some words."""
