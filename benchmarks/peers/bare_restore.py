@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 CHANGES = ("mkdir", "write", "symlink")
 READS = ("read", "listdir", "folders", "folder_numbers", "links", "exists", "is_dir", "is_link",
-         "is_writable", "readlink")  # fmt: skip
+         "is_writable", "readlink", "values", "is_linked")  # fmt: skip
 
 
 def record(saved: str, operations: str, options: dict[str, str]) -> None:
@@ -121,6 +121,15 @@ def _on_kernel(target: str, steps: Steps) -> None:
             os.symlink(f"{target}/{arguments[0]}", path)
         elif operation in ("mkdir", "rmdir", "unlink", "readlink"):
             getattr(os, operation)(path)
+        elif operation == "values":
+            for name in os.listdir(path):
+                try:
+                    descriptor = os.open(f"{path}/{name}", os.O_RDWR)
+                except OSError:
+                    # It can only be read, or only be written.
+                    continue
+                os.read(descriptor, 4096)
+                os.close(descriptor)
         elif operation in ("listdir", "folders", "folder_numbers", "links"):
             os.listdir(path)
         else:

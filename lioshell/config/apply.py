@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from lioshell.config.attempts import Progress, Report
-    from lioshell.config.document import Document, Item
+    from lioshell.config.document import Document
     from lioshell.config.plan import Step
     from lioshell.config.restore import Serving
     from lioshell.lio.fabrics import Target
@@ -123,19 +123,21 @@ def _take_away(lio: Lio, step: Step) -> None:
 def _part_of(wanted: Document, steps: Iterable[Step], refused: set[str]) -> Document:
     """Return the objects of a document that steps concern."""
     paths = {step.path for step in steps} - refused
+    # Of each, what it is below of too.
+    concerned = {place for path in paths for place in _places(path)}
     return {
         section: [
-            item
-            for item in entries(wanted, section)
-            if any(_is_in(section, item, path) for path in paths)
+            item for item in entries(wanted, section) if tree_path(section, item) in concerned
         ]
         for section in SECTIONS
     }
 
 
-def _is_in(section: str, item: Item, path: str) -> bool:
-    own = tree_path(section, item)
-    return path == own or path.startswith(f"{own}/")
+def _places(path: str) -> Iterator[str]:
+    yield path
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def _target(lio: Lio, step: Step) -> Target:

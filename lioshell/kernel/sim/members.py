@@ -49,16 +49,21 @@ def remove_member(sim: Simulation, group: str, member: str) -> None:
         data = os.fsencode(sim.tree.text(f"{group}/members"))
         _write(sim, group, _lines(data))
     place = _place(data, line)
-    if place >= 0:
-        gone = bytes(len(line))
-        with open(_file(sim, group), "r+b", buffering=0) as file:
-            file.seek(place)
-            file.write(gone)
-        data = data[:place] + gone + data[place + len(line) :]
+    if place < 0:
+        return
+    gone = bytes(len(line))
+    with open(_file(sim, group), "r+b", buffering=0) as file:
+        file.seek(place)
+        file.write(gone)
     if data.count(0) > len(data) // 2 + _PAGE_BYTES:
+        data = _read(_file(sim, group))
         _write(sim, group, _lines(data))
+    page = sim.tree.text(f"{group}/members")
+    if not page.startswith(f"{member}\n") and f"\n{member}\n" not in page:
+        # It stands behind the page that is shown.
+        return
     shown, size = [], 0
-    for other in _lines(data, _PAGE_BYTES + 1):
+    for other in _lines(_read(_file(sim, group)), _PAGE_BYTES + 1):
         size += len(os.fsencode(other)) + 1
         if size > _PAGE_BYTES:
             break

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lioshell.errors import PartialError
+from lioshell.errors import PartialError, PlanChangesError
 from lioshell.kernel.dry_run import dry_run
 from lioshell.kernel.open import open_sim
 from lioshell.lio.root import Lio
@@ -32,6 +32,9 @@ LINES = {
     "retry": "restoreconfig --retry",
     "clear nothing": "clearconfig confirm=true",
     "dry run of a restore": "--dry-run restoreconfig {saved}",
+    "plan": "plan {saved}",
+    "apply": "apply {saved}",
+    "plan of what is so": "plan {saved}",
 }
 DRY_RUN = "--dry-run "
 BELOW_THE_PORT = os.path.join("lioshell", "kernel", "sim")
@@ -86,8 +89,8 @@ def cost(kernel, specs, line):
     sys.setprofile(count)
     try:
         session.run_line(line.removeprefix(DRY_RUN))
-    except PartialError:
-        # The restore of what fails.
+    except (PartialError, PlanChangesError):
+        # The restore of what fails; a plan that has found something.
         pass
     finally:
         sys.setprofile(None)
