@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 from lioshell.runner.nbd import protocol
 from lioshell.runner.nbd.link import Link
-from lioshell.runner.nbd.request import Request
+from lioshell.runner.nbd.request import Request, nobody_waits
 from lioshell.runner.nbd.unflushed import Unflushed
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _CONNECT_TIMEOUT_S: Final = 5.0
 _FIRST_PAUSE_S: Final = 0.05
 _LAST_PAUSE_S: Final = 2.0
+_FLUSH_PATIENCE: Final = 4
 _TICK_S: Final = 1.0
 """How often time-outs are looked at, and how old a write gets before it is flushed unasked."""
 
@@ -91,8 +92,10 @@ class Client:
                 raise OSError(errno.EIO, self._lost)
             if self._closing:
                 raise OSError(errno.ESHUTDOWN, "The device is closed")
-            request.deadline = time.monotonic() + self._timeout_s
             link = self._link
+            # A server that is there may have much to put on its disk.
+            patience = _FLUSH_PATIENCE if link and request.kind == protocol.CMD_FLUSH else 1
+            request.deadline = time.monotonic() + patience * self._timeout_s
             if link is None or (request.writes and self._unflushed.full):
                 self._waiting.append(request)
                 return
@@ -115,11 +118,10 @@ class Client:
 
     def status(self) -> dict[str, str]:
         """Tell how the connection does."""
-        if self._link is not None:
-            told = {"connection": "up"}
-        else:
-            ago_s = time.monotonic() - self._down_since
-            told = {"connection": f"down for {ago_s:.0f} s: {self._trouble or 'being made'}"}
+        since = self._down_since
+        told = {"connection": "being made" if self._link is None else "up"}
+        if self._link is None and since:
+            told["connection"] = f"down for {time.monotonic() - since:.0f} s: {self._trouble}"
         if self.reconnects:
             told["reconnects"] = str(self.reconnects)
         if self._lost:
@@ -158,8 +160,9 @@ class Client:
             self.kick()
         except OSError as error:
             return error
-        if not ended.wait(timeout_s):
-            return TimeoutError(errno.ETIMEDOUT, "Writes could not be flushed: no server")
+        while not ended.wait(timeout_s):
+            if self._link is None:
+                return TimeoutError(errno.ETIMEDOUT, "Writes could not be flushed: no server")
         return errors[0]
 
     def adopt(self, export: Export) -> None:
@@ -279,8 +282,8 @@ class Client:
             self._unflushed.forget(self._unflushed.last)
             return
 
-        flush = Request(protocol.CMD_FLUSH, 0, 0, _nobody_waits)
-        flush.deadline = time.monotonic() + self._timeout_s
+        flush = Request(protocol.CMD_FLUSH, 0, 0, nobody_waits)
+        flush.deadline = time.monotonic() + _FLUSH_PATIENCE * self._timeout_s
         self._own_flush = flush
         self._put(link, flush)
 
@@ -296,8 +299,7 @@ class Client:
         self._waiting = kept
 
     def _look_at_times(self, link: Link, now: float) -> None:
-        oldest = next(iter(list(link.in_flight.values())), None)
-        if oldest is not None and oldest.deadline < now:
+        if any(request.deadline < now for request in list(link.in_flight.values())):
             raise TimeoutError(errno.ETIMEDOUT, f"{link.transport.peer} does not answer")
         with self._lock:
             old = now - self._flushed_at > 2 * _TICK_S
@@ -376,7 +378,7 @@ class Client:
 
     def _write_batch_again(self, link: Link, batch: list[Request]) -> None:
         for kept in batch:
-            link.put(kept.again(_nobody_waits))
+            link.put(kept.again(nobody_waits))
         deadline = time.monotonic() + self._timeout_s
         while link.in_flight:
             try:
@@ -394,7 +396,3 @@ class Client:
             self._down_since = 0.0
             self._link = link
             self._send_waiting(link)
-
-
-def _nobody_waits(_error: OSError | None) -> None:
-    """Be called for a request of the client's own."""

@@ -99,3 +99,7 @@ class Request:
     def expire(self, reason: str) -> None:
         """Tell who waits that no answer came in time."""
         self.done(TimeoutError(errno.ETIMEDOUT, reason))
+
+
+def nobody_waits(_error: OSError | None) -> None:
+    """Be called for a request of the client's own."""

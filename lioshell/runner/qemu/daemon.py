@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lioshell.runner.nbd.transport import Transport
 
 PROGRAM: Final = "qemu-nbd"
-_END_TIMEOUT_S: Final = 10.0
+_END_TIMEOUT_S: Final = 30.0
 _LOG_LIMIT_BYTES: Final = 4096
 
 # LISTEN_PID has to be the process' own number, which only itself knows before it is the program.

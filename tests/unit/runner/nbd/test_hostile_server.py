@@ -160,6 +160,7 @@ class Memory:
         self.log = []
         self.flushes = 0
         self.fail_flush = False
+        self.flush_s = 0.0
         self._sockets = []
 
     def connect(self, _timeout_s):
@@ -182,6 +183,7 @@ class Memory:
                 elif kind == protocol.CMD_FLUSH and self.fail_flush:
                     error = 5
                 elif kind == protocol.CMD_FLUSH:
+                    time.sleep(self.flush_s)
                     self.stable[:] = cache
                     self.flushes += 1
                 elif kind == protocol.CMD_DISC:
@@ -254,6 +256,18 @@ def test_it_flushes_by_itself_before_it_keeps_too_much():
     kept = int(client.status().get("unflushed", "0 KiB").split()[0])
     assert kept <= 64 << 10
     client.close(5)
+
+
+def test_a_slow_flush_is_waited_for():
+    server = Memory()
+    server.flush_s = 2.5
+    client = Client(server.connect, server.connect(1), timeout_s=1)
+    ask(client, protocol.CMD_WRITE, 0, b"a" * 4096)
+    ask(client, protocol.CMD_FLUSH)
+    assert "reconnects" not in client.status()
+    ask(client, protocol.CMD_WRITE, 0, b"b" * 4096)
+    client.close(0.1)
+    assert server.stable[:4096] == b"b" * 4096
 
 
 def test_once_a_flush_has_failed_none_succeeds():
