@@ -162,9 +162,12 @@ class FastPath:
                 if what & _WRITES:
                     if size > write_limit or os.pwritev(fd, buffer, offset) != size:
                         break
+                    last, now = now, clock()
                 elif size > read_limit or preadv(fd, buffer, offset, flags) != size:
                     break
-                last, now = now, clock()
+                elif not flags:
+                    # With RWF_NOWAIT it has not waited; to ask the clock costs as much as all this.
+                    last, now = now, clock()
                 after = done + _WORDS
                 # GOOD. From the store on nothing can be raised, no interrupt comes and no memory
                 # is asked for, until it is noted that this command is answered: its entry is no
