@@ -260,7 +260,7 @@ def test_it_flushes_by_itself_before_it_keeps_too_much():
 
 def test_a_slow_flush_is_waited_for():
     server = Memory()
-    server.flush_s = 2.5
+    server.flush_s = 1.5
     client = Client(server.connect, server.connect(1), timeout_s=1)
     ask(client, protocol.CMD_WRITE, 0, b"a" * 4096)
     ask(client, protocol.CMD_FLUSH)
