@@ -37,6 +37,9 @@ _PREFETCH_LIMIT_BYTES = 16 << 20
 _INLINE_BYTES = 128 * 1024
 """Copying more takes longer than handing the command to a worker, where several run at once."""
 _INLINE_BUFFERS = 64
+_SURELY_WAITED_S = 0.1
+_MOSTLY = 4
+"""A wait counts where the one before it was no longer ago than so many times its length."""
 _NONE = -1
 """Less than any transfer moves."""
 
@@ -81,6 +84,8 @@ class FileHandler(Handler):
         self._read_only = read_only
         self._syncs = SyncState()
         self._write_cache = write_cache
+        # When a command has last taken long, time.monotonic().
+        self._waited_at = float("-inf")
         # Until when writes are the workers', time.monotonic(); 0.0: they are not.
         self._busy_until = 0.0
         # How many bytes are moved in the loop's thread.
@@ -236,9 +241,17 @@ class FileHandler(Handler):
             raise TransferError(error, 0) from error
 
     def waited(self, seconds: float) -> None:
-        """Leave writes to the workers for a while: the page cache is full, or its disk is slow."""
+        """Leave writes to the workers for a while: the page cache is full, or its disk is slow.
+
+        One command that took some hundredths of a second may have lost its CPU to somebody, which
+        handing over to a worker only makes worse. A full page cache makes every write wait.
+        """
+        now = time.monotonic()
+        before, self._waited_at = self._waited_at, now
+        if seconds < _SURELY_WAITED_S and now - before > _MOSTLY * seconds:
+            return
         if self._write_cache:
-            self._busy_until = time.monotonic() + min(10.0, 1.0 + 10 * seconds)
+            self._busy_until = now + min(10.0, 1.0 + 10 * seconds)
             self._direct.write_limit_bytes = _NONE
 
     def _write_durably(self, buffers: list[memoryview], offset_bytes: int) -> None:

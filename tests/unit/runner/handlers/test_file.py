@@ -162,9 +162,25 @@ def test_after_a_wait_writes_are_left_to_workers_for_a_while(handler, monkeypatc
     now = [1000.0]
     monkeypatch.setattr("lioshell.runner.handlers.file.time.monotonic", lambda: now[0])
     handler.waited(0.02)
+    now[0] += 0.03
+    handler.waited(0.02)
     assert handler.try_write(views(b"z" * 512), 0) is False
     now[0] += 5
     assert handler.try_write(views(b"z" * 512), 0) is True
+
+
+def test_a_lost_cpu_is_no_wait_for_storage(handler, monkeypatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("lioshell.runner.handlers.file.time.monotonic", lambda: now[0])
+    for _ in range(10):
+        now[0] += 0.5
+        handler.waited(0.03)
+        assert handler.try_write(views(b"z" * 512), 0) is True
+
+
+def test_a_long_wait_counts_at_once(handler) -> None:
+    handler.waited(0.1)
+    assert handler.try_write(views(b"z" * 512), 0) is False
 
 
 def test_with_sync_there_is_no_write_cache(path) -> None:
