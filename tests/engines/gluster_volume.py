@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 PACKAGES = ("glusterfs-server", "libgfapi0")
 VOLUME = "v0"
+_SOCKETS = Path("/var/run/gluster")
+_LOGS = Path("/var/log/glusterfs/bricks")
 
 _VOLFILE = """volume management
     type mgmt/glusterd
@@ -57,6 +59,8 @@ class GlusterVolume(Engine):
         folder = self.folder
         for name in ("glusterd", "run", "brick"):
             (folder / name).mkdir(parents=True)
+        for path in (_SOCKETS, _LOGS):
+            path.mkdir(parents=True, exist_ok=True)  # gone with a fresh /run
         address = socket.gethostbyname(self.host)
         (folder / "glusterd.vol").write_text(_VOLFILE.format(folder=folder, address=address))
         self.daemon_of_volumes = self.daemon(
@@ -130,7 +134,7 @@ class GlusterVolume(Engine):
     def _end_brick(self) -> None:
         self.kill_brick()
         log = str(self.brick).lstrip("/").replace("/", "-")
-        Path(f"/var/log/glusterfs/bricks/{log}.log").unlink(missing_ok=True)
+        (_LOGS / f"{log}.log").unlink(missing_ok=True)
 
 
 def main(folder: str) -> None:

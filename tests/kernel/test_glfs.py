@@ -69,9 +69,9 @@ def test_a_file_system_on_gluster_outlives_its_brick_and_its_runner(guest: Guest
     service = None
     try:
         ready = guest.run(
-            "for i in $(seq 600); do grep -x ready /run/gluster.out && exit; sleep 0.2; done;"
+            "for i in $(seq 800); do grep -x ready /run/gluster.out && exit; sleep 0.2; done;"
             "cat /run/gluster.out; exit 1",
-            timeout_s=180,
+            timeout_s=300,
         )
         assert ready.rc == 0, str(ready)
         service = start_service(guest)

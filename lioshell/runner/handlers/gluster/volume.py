@@ -9,6 +9,7 @@ import fcntl
 import os
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from lioshell.errors import ConflictError, LioshellError, NotFoundError, RunnerError
@@ -24,6 +25,7 @@ T = TypeVar("T")
 OPEN_TIMEOUT_S: Final = 30.0
 """How long a volume may take from the first question to its locked file."""
 CLOSE_TIMEOUT_S: Final = 10.0
+LOCK_PATIENCE_S: Final = 1.5
 
 _LOG_FOLDER: Final = "/var/log/glusterfs"
 # Writes are answered when the bricks have them: what Gluster's client keeps back would be lost with
@@ -125,10 +127,22 @@ class OpenFile:
         self._flags |= os.O_DSYNC if volume.name.sync else 0
         self.fd = volume.open(self._flags)
         try:
-            self.lock()
+            self._lock_patiently()
         except BaseException:
             self._gfapi.glfs_close(self.fd)
             raise
+
+    def _lock_patiently(self) -> None:
+        """Wait a moment: bricks may not have seen yet that an owner was killed."""
+        deadline = time.monotonic() + LOCK_PATIENCE_S
+        while True:
+            try:
+                self.lock()
+                return
+            except OSError as error:
+                if error.errno != errno.EAGAIN or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.1)
 
     def lock(self) -> None:
         """Take the lock, or make sure of it; EAGAIN where somebody else has it."""
