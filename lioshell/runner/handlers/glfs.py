@@ -54,9 +54,24 @@ class _Operation:
 _IN_FLIGHT: Final[InFlight[_Operation]] = InFlight()
 
 
+_KEPT: Final[set[int]] = set()
+
+
+def _keep_thread() -> None:
+    """Let Python keep what it makes for a thread of the library at each callback, as stack memory.
+
+    PyGILState_Ensure without its release; libgfapi has a few such threads for each volume.
+    """
+    ident = threading.get_ident()
+    if ident not in _KEPT:
+        _KEPT.add(ident)
+        ctypes.pythonapi.PyGILState_Ensure()
+
+
 def _ended(fd: int, result: int, before: int, after: int, number: int) -> None:
     del fd, before, after
     error_number = ctypes.get_errno() if result < 0 else 0
+    _keep_thread()
     operation = _IN_FLIGHT.take(number)
     operation.handler.ended(operation, result, error_number or errno.EIO)
 
