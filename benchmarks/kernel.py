@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks import ring_consumer  # noqa: E402 - after the path
 from benchmarks.measure import document, samples  # noqa: E402 - the same
-from tests.kernel.vm import Guest, ensure_image  # noqa: E402 - the same
+from tests.kernel.vm import Guest, VmError, ensure_image  # noqa: E402 - the same
 
 if TYPE_CHECKING:
     from benchmarks.measure.document import About
@@ -62,13 +62,14 @@ def main() -> int:
     if unknown := set(parts) - set(PARTS):
         parser.error(f"no part {' '.join(sorted(unknown))}: there are {', '.join(PARTS)}")
     words.results.mkdir(parents=True, exist_ok=True)
-    if not words.table:
-        with Guest.boot(ensure_image(say=_say), say=_say) as guest:
-            guest.push_project()
-            ring_consumer.build_program(str(guest.share / "ring_consumer"))
-            guest.run("cp /share/ring_consumer /run/ && chmod 755 /run/ring_consumer", check=True)
-            for part in parts:
-                _measure(guest, part, words)
+    left = [] if words.table else list(parts)
+    while left:
+        try:
+            _boot(left, words)
+        except VmError as error:
+            # The guest died, or could not be had: what was measured until then is kept.
+            _say(f"error: {error}")
+            return 1
     text = "\n".join(_table(words.results, part) for part in parts)
     print(text)
     if words.write:
@@ -77,8 +78,19 @@ def main() -> int:
     return 0
 
 
-def _measure(guest: Guest, part: str, words: argparse.Namespace) -> None:
-    """Run a part in the guest, and copy its samples as they come."""
+def _boot(left: list[str], words: argparse.Namespace) -> None:
+    """Measure part after part in one boot; one that fails is the last of it, as it left things."""
+    with Guest.boot(ensure_image(say=_say), say=_say) as guest:
+        guest.push_project()
+        ring_consumer.build_program(str(guest.share / "ring_consumer"))
+        guest.run("cp /share/ring_consumer /run/ && chmod 755 /run/ring_consumer", check=True)
+        good = True
+        while left and good:
+            good = _measure(guest, left.pop(0), words)
+
+
+def _measure(guest: Guest, part: str, words: argparse.Namespace) -> bool:
+    """Run a part in the guest, copy its samples as they come, tell whether it ended well."""
     kept = words.results / f"{part}.jsonl"
     shared = guest.share / f"{part}.jsonl"
     shared.touch()
@@ -95,8 +107,9 @@ def _measure(guest: Guest, part: str, words: argparse.Namespace) -> None:
         if code is not None:
             break
         time.sleep(_POLL_S)
-    _end(job, part)
+    good = _end(job, part)
     _say(f"{part}: {time.monotonic() - began:.0f} s, load {os.getloadavg()[0]:.1f}")
+    return good
 
 
 def _copy(source: Path, target: Path, done: int) -> int:
@@ -113,14 +126,15 @@ def _copy(source: Path, target: Path, done: int) -> int:
     return len(new)
 
 
-def _end(job: Background, part: str) -> None:
+def _end(job: Background, part: str) -> bool:
     if job.poll() is None:
         _say(f"{part}: ended after {MOST_S:g} s")
     result = job.kill()
     if result is None or result.rc:
         _say(f"{part}: {result or 'hangs in the kernel'}")
-    else:
-        _say(result.stdout)
+        return False
+    _say(result.stdout)
+    return True
 
 
 def _about(guest: Guest, rounds: int) -> About:
