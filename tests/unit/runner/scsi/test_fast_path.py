@@ -184,6 +184,33 @@ def test_both_paths_answer_the_same(tmp_path, monkeypatch):
         bench.close()
 
 
+def test_both_paths_treat_entries_with_a_wrong_byte_the_same(tmp_path, monkeypatch):
+    """Every byte of an entry between two good ones, with two values each."""
+    monkeypatch.setattr("lioshell.runner.device.BUDGET_S", 60.0)
+    chance = random.Random(11)
+    for place in range(128):
+        for value in (chance.randrange(2), chance.randrange(2, 256)):
+            command = chance.choice(PLAIN)
+            outcomes = []
+            for without in ("", tuning.FAST_PATH):
+                monkeypatch.setenv(tuning.VARIABLE, without)
+                bench = Bench(tmp_path, data_bytes=64 * 1024)
+                bench.device.statistics.slow_s = 60.0
+                for each in (PLAIN[0], command, PLAIN[0]):
+                    bench.queue(*each)
+                bench.harness.map[128 + 128 + place] = value
+                problem = ""
+                try:
+                    bench.device.drain()
+                except RunnerError as error:
+                    problem = str(error)
+                # Mailbox, answers, and all that is beside them.
+                region = bytes(bench.harness.map)
+                outcomes.append((problem, bench.device.commands, region, bench.path.read_bytes()))
+                bench.close()
+            assert outcomes[0] == outcomes[1], (place, value, command)
+
+
 def test_the_budget_of_a_turn_is_kept(bench, monkeypatch):
     monkeypatch.setattr("lioshell.runner.device.BUDGET_S", 60.0)
     bench.device.statistics.slow_s = 60.0
