@@ -61,3 +61,22 @@ def test_the_others_are_not_read(lio, mapped, monkeypatch):
     monkeypatch.setattr(type(acl), "mapped_luns", lambda self: pytest.fail("read"))
     mapped.delete_lun(0)
     assert indexes(mapped) == {ONE: [1], TWO: [0]}
+
+
+def test_links_that_go_together_come_back_together(lio, tpg, faults):
+    """One is refused: the others were removed, and are made again."""
+    for index in range(4):
+        tpg.create_lun(create_ramdisk(lio, f"r{index}", 4096), index)
+    links = [f"{lun.path}/{lun.alias}" for lun in tpg.luns()]
+    targets = [lio.configfs.readlink(link) for link in links]
+    faults.operations.clear()
+    faults.fail_nth = 2
+    with pytest.raises(KernelError) as failed, lio.transaction() as steps:
+        steps.unlink_all(links)
+    faults.fail_nth = 0
+    assert failed.value.path.endswith(links[1])
+    assert failed.value.remains == ()
+    assert [lio.configfs.readlink(link) for link in links] == targets
+    with lio.transaction() as steps:
+        steps.unlink_all(links)
+    assert [lun.alias for lun in tpg.luns()] == [None] * 4
