@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from lioshell.runner import tuning
 from lioshell.runner.handlers.zbc import ZbcHandler
 from lioshell.runner.zones import ZoneTable
 from lioshell.testing import CommandFailedError, Initiator
@@ -60,6 +61,8 @@ def test_a_reset_that_leaves_data(disk, monkeypatch) -> None:
 
 
 def test_writes_that_are_lost_are_found(disk, monkeypatch) -> None:
+    # In the loop's thread, which this is about.
+    monkeypatch.delenv(tuning.VARIABLE, raising=False)
     plain = ZbcHandler.try_write
     monkeypatch.setattr(
         ZbcHandler, "try_write", lambda self, b, o: len(b[0]) == 4096 or plain(self, b, o)
