@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -42,6 +43,8 @@ def main() -> None:
     chosen = parser.parse_args()
     if os.geteuid():
         raise SystemExit("The engines are started as root.")
+    # Told to end it ends the engines too; Gluster's brick is a daemon that would stay.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
     print(f"{'':18}{'ours/s':>10}{'tool/s':>10}{'ratio':>8}{'goal':>7}")
     with tempfile.TemporaryDirectory(prefix="lioshell-") as folder:

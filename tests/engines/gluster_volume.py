@@ -3,8 +3,10 @@
 
     python3 -m tests.engines.gluster_volume FOLDER      until it is killed; "ready" when it is up
 
-glusterd's port is the one that bricks look for, 24007, so there is one at a time on a machine. The
-brick's socket and log are where Gluster has them compiled in; the log is removed at the end.
+The brick is a daemon that glusterd starts; it stays when this process is killed by a signal that
+cannot be caught. glusterd's port is the one that bricks look for, 24007, so there is one at a time
+on a machine. The brick's socket and log are where Gluster has them compiled in; the log is removed
+at the end.
 """
 
 from __future__ import annotations
