@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from lioshell.runner.device import ServedDevice
 
-SPIN_US: Final = 500
+SPIN_US: Final = 1000
 """The longest look, in microseconds, where nobody says otherwise and there are CPUs for it."""
 _FIRST_S: Final = 20e-6
 _TIMES: Final = 4

@@ -79,7 +79,7 @@ PREFERENCES = {
     "prompt_length": Preference("int", 30, "Longest path in the prompt; 0 means no limit."),
     "runner_spin_us": Preference(
         "int",
-        500,
+        1000,
         "A session looks at busy disks for so many microseconds before it sleeps; 0: not at all.",
     ),
     "tree_max_depth": Preference("int", 0, "Levels that ls shows; 0 means all."),
