@@ -19,8 +19,9 @@ SECTION = "## On a real kernel"
 INTRODUCTION = """\
 `python3 benchmarks/kernel.py --write` measures this and writes it here, in one boot of the tests'
 virtual machine. It is emulated in software unless LIOSHELL_VM_ACCEL says otherwise, so only the
-ratios mean something: the rounds of all contestants are interleaved, and the load of the host is
-told because it moves even those.
+ratios mean something: the rounds of all contestants are interleaved. The load of the host is told
+because it moves even those: where others keep its processors busy, who looks at a ring before
+sleeping and who works with several threads loses most, and nothing there is a machine's own speed.
 
 Disks lie on tmpfs and are used through tcm_loop by fio (libaio, direct). tcmu-runner is Debian's,
 its qcow handler on a raw image; fileio is the kernel's own, buffered; the C loop is the smallest
