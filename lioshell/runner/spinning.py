@@ -34,7 +34,10 @@ _HOGGED_S: Final = 0.001
 _RESPITE_S: Final = 0.1
 """For so long it is left to them then."""
 _POLL_S: Final = 0.001
-"""So often what else the loop waits for is looked at, while commands keep it from sleeping."""
+_POLL_COMMANDS: Final = 16
+_POLL_MOST_S: Final = 0.005
+"""What else the loop waits for is looked at while commands keep it from sleeping: after the first
+and so many finds, or after the last."""
 
 
 def usual_spin_us(limit_us: int = SPIN_US) -> int:
@@ -54,6 +57,7 @@ class Spinning:
         "_limit_s",
         "_not_until",
         "_polled_at",
+        "_polled_won",
         "_unread",
         "_window_s",
         "won",
@@ -63,6 +67,7 @@ class Spinning:
         self._limit_s = limit_us / 1e6
         self._window_s = 0.0
         self._polled_at = 0.0
+        self._polled_won = 0
         self._not_until = 0.0
         # When the present pause began.
         self._began = 0.0
@@ -92,8 +97,12 @@ class Spinning:
         busy = self._busy
         if not busy or not self._window_s or len(busy) > _MOST_DEVICES:
             return self._before_sleep()
-        if now - self._polled_at > _POLL_S:
+        unpolled_s = now - self._polled_at
+        if unpolled_s > _POLL_S and (
+            self.won - self._polled_won >= _POLL_COMMANDS or unpolled_s > _POLL_MOST_S
+        ):
             self._polled_at = now
+            self._polled_won = self.won
             return None
         rings: list[tuple[memoryview, int]] = []
         for device in busy.values():
@@ -138,6 +147,7 @@ class Spinning:
         if not self._limit_s:
             return
         self._polled_at = now
+        self._polled_won = self.won
         self._busy.clear()
         if by_device:
             self._learn(now)

@@ -34,8 +34,10 @@ _PHYSICAL_BLOCK_LIMIT_BYTES = 65536
 _PREFETCH_LIMIT_BYTES = 16 << 20
 
 
-_INLINE_BYTES = 128 * 1024
+_INLINE_READ_BYTES = 128 * 1024
 """Copying more takes longer than handing the command to a worker, where several run at once."""
+_INLINE_WRITE_BYTES = 1 << 20
+"""Workers that write gain nothing by being several: the kernel lets one at a time into a file."""
 _INLINE_BUFFERS = 64
 _SURELY_WAITED_S = 0.1
 _MOSTLY = 4
@@ -46,7 +48,7 @@ _NONE = -1
 
 def _small_sum(buffers: list[memoryview]) -> int:
     """Return the bytes in several buffers, or more than is moved at once where they are many."""
-    return sum(map(len, buffers)) if len(buffers) <= _INLINE_BUFFERS else _INLINE_BYTES + 1
+    return sum(map(len, buffers)) if len(buffers) <= _INLINE_BUFFERS else _INLINE_WRITE_BYTES + 1
 
 
 _SYNC = ";sync"
@@ -90,7 +92,10 @@ class FileHandler(Handler):
         self._busy_until = 0.0
         # How many bytes are moved in the loop's thread.
         self._direct = DirectFile(
-            fd, os.RWF_NOWAIT, _INLINE_BYTES, _INLINE_BYTES if write_cache else _NONE
+            fd,
+            os.RWF_NOWAIT,
+            _INLINE_READ_BYTES,
+            _INLINE_WRITE_BYTES if write_cache else _NONE,
         )
         kind = type(self)
         if kind.try_read is FileHandler.try_read and kind.try_write is FileHandler.try_write:
@@ -233,7 +238,7 @@ class FileHandler(Handler):
             if not self._busy_until or time.monotonic() < self._busy_until:
                 return False
             self._busy_until = 0.0
-            self._direct.write_limit_bytes = _INLINE_BYTES
+            self._direct.write_limit_bytes = _INLINE_WRITE_BYTES
             return self.try_write(buffers, offset_bytes)
         try:
             return os.pwritev(self._fd, buffers, offset_bytes) == size
