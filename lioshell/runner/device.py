@@ -182,7 +182,7 @@ class ServedDevice:
         age = self.age
         self._begun = begun = now = time.monotonic()
         stale = now - age.not_before > OLD_S and age.is_over(age.not_before, now)
-        enough = begun + (min(BUDGET_S, slow_s))
+        enough = begun + min(BUDGET_S, slow_s)
         cursor = ring.cursor
         left = budget
         fast = None if stale else self._fast
@@ -218,6 +218,7 @@ class ServedDevice:
                     else:
                         complete(cmd_id, command, answer)
                         done += 1
+                        left = 0 if command.size_bytes > tuning.LARGE_BYTES else left
                 except KeyboardInterrupt as error:
                     # Ctrl-C in the middle of a command: the initiator sends it again.
                     complete(cmd_id, command, BUSY)
@@ -234,8 +235,7 @@ class ServedDevice:
                         self._slow(command.cdb, now - last)
                     break
                 if plain and fast is not None and left > 0:
-                    # One that was not plain among others that may be.
-                    self._current = None
+                    self._current = None  # it was not plain, among others that may be
                     plain = fast.run(left, now, enough, slow_s)
                     left -= plain
                     if (now := clock()) > enough:

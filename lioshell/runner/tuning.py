@@ -22,6 +22,10 @@ SPINNING: Final = "spinning"
 """Looking at the rings for a while before the loop's thread sleeps (spinning.py)."""
 PARTS: Final = (FAST_PATH, INLINE, SPINNING)
 
+LARGE_BYTES: Final = 128 * 1024
+"""The kernel is told at once of a transfer above this: it copies that one's data, and takes a
+further one from the initiator, while the next one is executed."""
+
 
 def has(part: str) -> bool:
     """Tell whether a part is there. Raises UsageError where the variable names another one."""

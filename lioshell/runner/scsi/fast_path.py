@@ -15,6 +15,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from lioshell.runner import abi
+from lioshell.runner.tuning import LARGE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -116,7 +117,8 @@ class FastPath:
             ring.order_memory()
         block_size = self._block_size_bytes
         size_bytes = unit.blocks * block_size
-        read_limit = write_limit = self._limit_bytes
+        # Beside a large transfer what the general path costs is nothing.
+        read_limit = write_limit = min(self._limit_bytes, LARGE_BYTES)
         if file.read_limit_bytes < read_limit:
             read_limit = file.read_limit_bytes
         if file.write_limit_bytes < write_limit:

@@ -222,6 +222,22 @@ def test_the_budget_of_a_turn_is_kept(bench, monkeypatch):
     assert bench.device.settled
 
 
+@pytest.mark.parametrize("flags", [0, 0x10])
+def test_large_transfers_are_told_of_one_by_one(bench, monkeypatch, general, flags):
+    monkeypatch.setattr("lioshell.runner.scsi.fast_path.LARGE_BYTES", BLOCK)
+    monkeypatch.setattr(tuning, "LARGE_BYTES", BLOCK)
+    for _ in range(3):
+        bench.queue(rw10(0x2A, 3, 2, flags), b"x" * 2 * BLOCK)
+    for notified in (1, 2):
+        assert bench.device.drain() is True
+        assert len(bench.kernel.collect()) == 1
+        assert bench.harness.notified == notified
+    bench.device.drain()
+    assert len(bench.kernel.collect()) == 1
+    assert bench.device.settled
+    assert len(general) == 3
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
 def test_what_interrupts_it_leaves_the_command_in_the_ring(bench, monkeypatch, error):
     real = os.preadv
