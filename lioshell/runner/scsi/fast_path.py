@@ -49,8 +49,8 @@ _NO_BUFFER: Final[tuple[list[memoryview], int, int]] = ([], -1, -1)
 """No transfer has this size, and no CDB this end."""
 
 _MOST_BUFFERS: Final = 512
-"""So many buffers are remembered, at half a KiB each; the kernel has up to 128 commands in flight and
-takes the free pages with the lowest numbers first."""
+"""So many buffers are remembered, at half a KiB each; the kernel has up to 128 commands in flight
+and takes the free pages with the lowest numbers first."""
 
 
 class FastPath:
