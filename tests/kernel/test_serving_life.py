@@ -120,8 +120,8 @@ def test_creates_and_deletes_beside_io_leave_nothing(guest: Guest) -> None:
     try:
         disk = export(guest, "busy")
         for who in "ab":
-            # What is kept once only (allocators' arenas of threads, buffers by their place) is there
-            # after as many lives as the short form has.
+            # What is kept once only (arenas of threads, buffers by their place) is there after as
+            # many lives as the short form has.
             for name, count in (("warm", min(CYCLES, 5)), ("cycle", CYCLES)):
                 text = "\n".join(cycle_lines(who, count))
                 guest.run(f"cat > /tmp/{name}.{who}", input=text, check=True)
