@@ -124,6 +124,7 @@ class RealSystem:
         number = _device_number(path, stat.S_ISBLK)
         if number is None:
             return None
+        import errno
         import fcntl
 
         word, double = bytearray(4), bytearray(8)
@@ -137,6 +138,8 @@ class RealSystem:
             finally:
                 os.close(descriptor)
         except OSError as error:
+            if error.errno in (errno.ENXIO, errno.ENODEV, errno.ENOENT):
+                return None  # a node whose device has gone
             raise HostError(
                 f"{path} cannot be opened: {error.strerror}",
                 hint="See the block devices with: lsblk",

@@ -252,6 +252,20 @@ def test_block_device_that_cannot_be_opened(
             system.block_device("/dev/sdx")
 
 
+@pytest.mark.parametrize("number", [errno.ENXIO, errno.ENODEV, errno.ENOENT])
+def test_a_disk_that_goes_while_it_is_looked_at(
+    system: RealSystem, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", lambda *_: NODE)
+
+        def gone(*_: object) -> int:
+            raise OSError(number, os.strerror(number))
+
+        patch.setattr(os, "open", gone)
+        assert system.block_device("/dev/sdx") is None
+
+
 def test_scsi_address(system: RealSystem, sysfs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     device = sysfs / "devices" / "host2" / "2:0:3:4"
     (device / "block" / "sdx").mkdir(parents=True)
