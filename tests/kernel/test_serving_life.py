@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from tests.kernel.vm.process import Background
 
 CYCLES = int(os.environ.get("LIOSHELL_CYCLES", "3"))
-# The allocator's arenas for threads that come and go: 3 lives and 50 lives end alike, at 13 to 15 MB
-# from 11 to 13. Whatever a life leaked would count a hundred times in the long form.
+# The allocator's arenas for threads that come and go: 3 lives and 50 lives end alike, at 13 to
+# 15 MB from 11 to 13. Whatever a life leaked would count a hundred times in the long form.
 SETTLING_KIB = 6144
 pytestmark = pytest.mark.timeout(600 + 40 * CYCLES, func_only=True)
 WWN = "naa.5001405a1b2c3d51"
