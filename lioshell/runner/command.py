@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lioshell.runner.statistics import Statistics
+
 _ZEROS = bytes(65536)
 
 
@@ -146,8 +148,13 @@ class FastPath(Protocol):
     def run(self, budget: int, now: float, enough: float, slow_s: float) -> int:
         """Execute up to `budget` commands, and return how many."""
 
-    def current(self) -> bytes | None:
-        """Return the CDB that is executed now, from any thread."""
+    def single(
+        self, notify: Callable[[], None], statistics: Statistics
+    ) -> Callable[[float], float]:
+        """Return what answers a plain command that is the only one in the ring."""
+
+    def current(self) -> tuple[bytes, float] | None:
+        """Return the CDB that is executed now, and since when, from any thread."""
 
     def close(self) -> None:
         """Let go of every buffer."""

@@ -52,12 +52,13 @@ class ServedDevice:
         "_jobs",
         "_kick",
         "_report",
-        "_ring",
         "_unit",
         "_waited",
         "age",
+        "answer_one",
         "closed",
         "device",
+        "ring",
         "statistics",
     )
 
@@ -73,8 +74,8 @@ class ServedDevice:
         self._handle = handle
         self._unit = unit
         self._report = report
-        self._ring = Ring(handle.map)
-        self.age = Age(self._ring, time_out_s)
+        self.ring = Ring(handle.map)
+        self.age = Age(self.ring, time_out_s)
         self._begun = 0.0
         # What is executed inline now: of one that hangs it shall be known what it is.
         self._current: Command | None = None
@@ -85,24 +86,18 @@ class ServedDevice:
         fast_path = getattr(unit, "fast_path", None)
         self._fast: FastPath | None = None
         if fast_path is not None and tuning.has(tuning.FAST_PATH):
-            self._fast = fast_path(self._ring, self._slow)
+            self._fast = fast_path(self.ring, self._slow)
         self.statistics = Statistics()
+        self.answer_one: Callable[[float], float] = _not_one
+        """Answers a plain command that is alone in the ring; time -> time, 0.0: it is `drain`'s."""
+        if self._fast is not None:
+            self.answer_one = self._fast.single(handle.notify, self.statistics)
         self.closed = False
 
     @property
     def uio_name(self) -> str:
         """The device's name in sysfs, e.g. "uio0"."""
         return self.device.uio_name
-
-    @property
-    def commands(self) -> int:
-        """Commands answered since the device is served."""
-        return self.statistics.commands
-
-    @property
-    def failures(self) -> int:
-        """Commands answered with INTERNAL TARGET FAILURE because the unit raised."""
-        return self.statistics.failures
 
     @property
     def unit(self) -> LogicalUnit:
@@ -112,7 +107,7 @@ class ServedDevice:
     @property
     def settled(self) -> bool:
         """Whether everything that the kernel has queued is answered."""
-        return self._ring.empty and not self._ring.in_flight
+        return self.ring.empty and not self.ring.in_flight
 
     @property
     def works_beside(self) -> bool:
@@ -122,11 +117,7 @@ class ServedDevice:
     @property
     def has_commands(self) -> bool:
         """Whether the kernel has queued what was not looked at."""
-        return not self._ring.empty
-
-    def position(self) -> tuple[memoryview, int]:
-        """Return the ring's words and its cursor: where the head is not, a command is."""
-        return self._ring.words, self._ring.cursor
+        return not self.ring.empty
 
     def read_event(self) -> None:
         """Consume the event of commands that were answered. Raises OSError(EIO): removed."""
@@ -138,7 +129,7 @@ class ServedDevice:
 
     def attach(self, engine: Engine) -> None:
         """Have deferred commands executed by an engine from now on."""
-        if not self._ring.out_of_order:
+        if not self.ring.out_of_order:
             return  # A kernel that wants its answers in order gets them inline.
         limit = int(getattr(self._unit, "max_in_flight", MAX_IN_FLIGHT))
         self._jobs = Jobs(
@@ -153,25 +144,27 @@ class ServedDevice:
         jobs = self._jobs
         found = [] if jobs is None else [(j.cdb, j.started) for j in list(jobs.in_flight.values())]
         current = self._current
-        fast = self._fast
-        cdb = current.cdb if current is not None else fast.current() if fast is not None else None
-        return found if cdb is None else [(cdb, self._begun), *found]
+        if current is not None:
+            return [(current.cdb, self._begun), *found]
+        plain = self._fast.current() if self._fast is not None else None
+        return found if plain is None else [plain, *found]
 
-    def service(self) -> bool:
+    def service(self, now: float | None = None) -> bool:
         """Handle one wake-up: consume the event, then drain; tell whether commands are left.
 
         The event is read first: one that comes while the ring is drained wakes the loop again.
         Raises OSError(EIO) when the device has been removed, RunnerError when its ring is broken.
         """
         self._handle.read_event()
-        return self.drain()
+        return self.drain(now)
 
-    def drain(self, budget: int = BUDGET_COMMANDS) -> bool:
-        """Answer what has been finished, execute up to `budget` commands, tell whether more wait.
+    def drain(self, now: float | None = None) -> bool:
+        """Answer what has been finished, execute some commands, tell whether more wait.
 
-        The kernel is notified once, at the end. Raises RunnerError when the ring is broken.
+        `now` is time.monotonic(). The kernel is notified once, at the end. Raises RunnerError when
+        the ring is broken.
         """
-        ring = self._ring
+        ring = self.ring
         words = ring.words
         # With nothing in flight the tail alone tells of a reset.
         if (ring.slots or words[MAILBOX_TAIL_WORD] != ring.cursor) and ring.was_reset:
@@ -180,12 +173,15 @@ class ServedDevice:
         done = 0 if jobs is None or not jobs.finished else self._answer_finished(jobs)
         slow_s = self.statistics.slow_s
         age = self.age
-        self._begun = begun = now = time.monotonic()
+        self._begun = begun = now = now or time.monotonic()
         stale = now - age.not_before > OLD_S and age.is_over(age.not_before, now)
         enough = begun + min(BUDGET_S, slow_s)
         cursor = ring.cursor
-        left = budget
+        left = BUDGET_COMMANDS
         fast = None if stale else self._fast
+        if fast is not None and not done and (ended := self.answer_one(now)):
+            age.emptied(ended)
+            return not ring.empty
         before = 0 if fast is None else fast.executed
         plain = 0
         try:
@@ -262,7 +258,7 @@ class ServedDevice:
 
         `limit` bounds the work should commands keep coming all the same.
         """
-        while limit > 0 and self.drain(BUDGET_COMMANDS):
+        while limit > 0 and self.drain():
             limit -= BUDGET_COMMANDS
 
     # Commands beside the loop -------------------------------------------------------------------
@@ -271,7 +267,7 @@ class ServedDevice:
         """Hand a command on; return how many are answered by that."""
         jobs = self._jobs
         if jobs is None:
-            self._ring.complete(cmd_id, command, deferred.run())
+            self.ring.complete(cmd_id, command, deferred.run())
             return 1
         jobs.put(Job(cmd_id, command, deferred, self.age.not_before))
         return 0
@@ -291,9 +287,9 @@ class ServedDevice:
         if command is None:
             return
         try:
-            self._ring.complete(job.cmd_id, command, response)
+            self.ring.complete(job.cmd_id, command, response)
         except Exception as error:  # noqa: BLE001 - a unit's answer may be no response at all
-            self._ring.complete(job.cmd_id, command, INTERNAL_TARGET_FAILURE)
+            self.ring.complete(job.cmd_id, command, INTERNAL_TARGET_FAILURE)
             self._failed(job.cdb, error)
         if job.started is not None:
             took_s = time.monotonic() - job.started
@@ -318,7 +314,7 @@ class ServedDevice:
             if jobs.in_flight:
                 # Their buffers may be another command's by now.
                 raise RunnerError("another program has reset its ring while commands were executed")
-        self._ring.start_over()
+        self.ring.start_over()
 
     def _expired(self, job: Job) -> bool:
         return self.age.is_over(job.not_before, time.monotonic())
@@ -375,7 +371,7 @@ class ServedDevice:
         # the uio file open (mmap duplicates the descriptor), which nobody else could open then.
         if self._fast is not None:
             self._fast.close()
-        self._ring.close()
+        self.ring.close()
         try:
             self._unit.close()
         except Exception as error:  # noqa: BLE001 - the device is released all the same
@@ -394,6 +390,10 @@ class ServedDevice:
         for problem in problems:
             self._report(f"{self.device.configfs_path}: {problem}")
         return True
+
+
+def _not_one(_now: float) -> float:
+    return 0.0
 
 
 def _busy(_command: Command) -> Response:

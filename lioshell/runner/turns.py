@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Detached = Callable[[ServedDevice, Exception], None]
 
 _NO_MEMORY_S = 0.01
+_MOST_EVENTS = 64
 STARTING = -1
 """Stands for the thread that is to lead and has not begun."""
 
@@ -65,7 +66,8 @@ class Turns(ABC):
         self._over = threading.Event()
         self._stopping = False
         self._closed = False
-        self._serving: tuple[int, ServedDevice, float] | None = None
+        # The device that the leader is in, and since when; whoever takes it out has the device.
+        self._serving: list[tuple[int, ServedDevice, float]] = []
         self.waits = False
         """Whether the leader waits for events."""
         self.turns = 0
@@ -98,11 +100,16 @@ class Turns(ABC):
         """
         with self._role:
             serving = self._serving
-            if serving is None or time.monotonic() - serving[2] < limit_s:
+            try:
+                claim = serving.pop()
+            except IndexError:
                 return None
-            fd, device, _ = serving
+            fd, device, since = claim
+            if time.monotonic() - since < limit_s:
+                serving.append(claim)
+                return None
             successor = threading.Thread(target=self._lead, name="lioshell-runner", daemon=True)
-            self._serving = None
+            self._serving = []
             self._captured[fd] = device
             self._spinning.forget(fd)
             self._backlog.pop(fd, None)
@@ -114,6 +121,7 @@ class Turns(ABC):
             except RuntimeError:
                 # No thread to be had: the hanging one stays the leader, as if nobody had looked.
                 self._thread_id, self._thread = before
+                serving.append(claim)
                 self._serving = serving
                 del self._captured[fd]
                 self._epoll.register(fd, select.EPOLLIN)
@@ -143,12 +151,12 @@ class Turns(ABC):
         if backlog:
             events = self._epoll.poll(0)
         else:
-            found = spinning.look(self._is_called)
+            found = spinning.look(self._is_called, self._answer_one, self._answer_all)
             if found:
                 self._serve_found(found)
                 return
             if found is None:
-                events = self._epoll.poll(0)
+                events = self._news()
             else:
                 self.waits = True
                 events = self._epoll.poll(None)
@@ -179,29 +187,74 @@ class Turns(ABC):
                 if fd not in had_turn and backlog.get(fd) is device:
                     self._serve(fd, device, device.drain)
 
-    def _is_called(self) -> bool:
-        """Tell whether the leader has more to do than to look at rings."""
-        return bool(self._posted or self._ready or self._stopping)
+    def _news(self) -> list[tuple[int, int]]:
+        """Return the events that are of more than commands of devices which are looked at."""
+        watches = self._spinning.watches
+        events = self._epoll.poll(0, _MOST_EVENTS)
+        return [(fd, mask) for fd, mask in events if mask != select.EPOLLIN or not watches(fd)]
+
+    def _is_called(self, now: float) -> bool:
+        """Tell whether the leader has more to do than to look at rings, none of which is full."""
+        self.alive_at = now
+        self.turns += 1
+        return bool(self._posted or self._ready or self._stopping or self._news())
+
+    def _answer_one(self, fd: int, device: ServedDevice, now: float) -> float:
+        """Have a device answer the one plain command in its ring; return the time, 0.0: not."""
+        serving = self._serving
+        serving.append((fd, device, now))
+        ended = 0.0
+        problem: Exception | None = None
+        try:
+            ended = device.answer_one(now)
+        except MemoryError:
+            ended = 0.0  # It is tried again, and waits there.
+        except Exception as error:  # noqa: BLE001 - one device's end is not the others'
+            error.__traceback__ = None
+            problem = error
+        finally:
+            try:
+                serving.pop()
+            except IndexError:
+                self._leave(serving, fd, device, problem)
+        if problem is not None:
+            self._served(fd, device, False, problem)
+        return ended
+
+    def _answer_all(self, fd: int, device: ServedDevice, now: float) -> float:
+        """Have a device answer what is in its ring; return the time, 0.0: there is other work."""
+        if self._devices.get(fd) is not device:
+            return 0.0
+        device.age.not_before, self.alive_at = self.alive_at, now
+        self.turns += 1
+        self._serve(fd, device, device.drain, now)
+        if self._backlog or device.works_beside or self._devices.get(fd) is not device:
+            return 0.0
+        return time.monotonic()
 
     def _serve_found(self, found: list[tuple[int, ServedDevice]]) -> None:
-        """Give a turn to devices whose commands were found without an event."""
+        """Give a turn to devices whose commands came while their events were read."""
         seen_at, self.alive_at = self.alive_at, time.monotonic()
         self.turns += 1
-        # Their events may have been read: should one of them hang, the next leader finds the rest.
+        # There are no events of them: should one of them hang, the next leader finds the rest.
         self._backlog.update(found)
         for fd, device in found:
             if self._devices.get(fd) is device:
                 device.age.not_before = seen_at
                 self._serve(fd, device, device.drain)
 
-    def _serve(self, fd: int, device: ServedDevice, turn: Callable[[], bool]) -> None:
+    def _serve(
+        self, fd: int, device: ServedDevice, turn: Callable[[float], bool], now: float = 0.0
+    ) -> None:
         # One that has more to do goes to the end of the line.
         self._backlog.pop(fd, None)
-        self._serving = (fd, device, time.monotonic())
+        now = now or time.monotonic()
+        serving = self._serving
+        serving.append((fd, device, now))
         more = False
         problem: Exception | None = None
         try:
-            more = turn()
+            more = turn(now)
         except MemoryError:
             # It passes: nothing was taken out of the ring that is not answered.
             time.sleep(_NO_MEMORY_S)
@@ -211,14 +264,28 @@ class Turns(ABC):
             error.__traceback__ = None
             problem = error
         finally:
-            with self._role:
-                deposed = self._captured.get(fd) is device
-                if not deposed:
-                    self._serving = None
-        if deposed:
-            self._hand_back(fd, device, problem)
-            raise _DeposedError
-        self._served(fd, device, more, problem)
+            try:
+                serving.pop()
+            except IndexError:
+                self._leave(serving, fd, device, problem)
+        if more or problem is not None:
+            self._served(fd, device, more, problem)
+
+    def _leave(
+        self,
+        serving: list[tuple[int, ServedDevice, float]],
+        fd: int,
+        device: ServedDevice,
+        problem: Exception | None,
+    ) -> None:
+        """Lead no more, where another thread does by now."""
+        with self._role:
+            if self._captured.get(fd) is not device:
+                # It was looked at, and put back.
+                serving.clear()
+                return
+        self._hand_back(fd, device, problem)
+        raise _DeposedError
 
     def _hand_back(self, fd: int, device: ServedDevice, problem: Exception | None) -> None:
         """Give a device to the thread that leads now."""

@@ -111,7 +111,7 @@ def test_every_command_is_answered_and_nothing_stale_leaves(tmp_path: Path) -> N
                 if fed >= ENTRIES:
                     break
             assert bench.reports == [], f"{context}: {bench.reports}"
-            assert bench.served.failures == 0, context
+            assert bench.served.statistics.failures == 0, context
             bench.close()
             resident.append(resident_bytes())
     finally:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from lioshell.runner.ring import Ring
     from lioshell.runner.scsi.unit import Unit
+    from lioshell.runner.statistics import Statistics
 
 # An entry with one buffer and a CDB of up to 16 bytes, twice (struct tcmu_cmd_entry): len_op, from
 # kflags to what follows iov_dif_cnt, cdb_off, the iov; and the CDB.
@@ -66,6 +67,7 @@ class FastPath:
         "_file",
         "_limit_bytes",
         "_ring",
+        "_since",
         "_slow",
         "_unit",
         "executed",
@@ -79,6 +81,8 @@ class FastPath:
         # CDB (10) that transfers just so much: GROUP NUMBER, TRANSFER LENGTH, CONTROL.
         self._buffers: dict[bytes, tuple[list[memoryview], int, int]] = {}
         self._at = 0
+        # When the turn began that is at it, time.monotonic().
+        self._since = 0.0
         self.executed = 0
         """How many commands were answered so far."""
         self._look_at_storage()
@@ -87,7 +91,7 @@ class FastPath:
         unit = self._unit
         self._file = unit.direct_file
         self._block_size_bytes = unit.block_size_bytes
-        self._limit_bytes = unit.transfer_limit_blocks * unit.block_size_bytes
+        self._limit_bytes = min(unit.transfer_limit_blocks * unit.block_size_bytes, LARGE_BYTES)
         self._buffers.clear()
 
     def run(self, budget: int, now: float, enough: float, slow_s: float) -> int:
@@ -98,6 +102,7 @@ class FastPath:
         """
         unit = self._unit
         ring = self._ring
+        self._since = now
         words = ring.words
         first = ring.cursor
         head = words[_HEAD]
@@ -119,7 +124,7 @@ class FastPath:
         block_size = self._block_size_bytes
         size_bytes = unit.blocks * block_size
         # Beside a large transfer what the general path costs is nothing.
-        read_limit = write_limit = min(self._limit_bytes, LARGE_BYTES)
+        read_limit = write_limit = self._limit_bytes
         if file.read_limit_bytes < read_limit:
             read_limit = file.read_limit_bytes
         if file.write_limit_bytes < write_limit:
@@ -135,13 +140,10 @@ class FastPath:
         cdb_at = start + abi.ENTRY_SIZE
         memory = ring.memory
         # One by one as they are executed: what answers an entry overlays its request.
+        part = memory[start : start + count * _SIZE]
         entries: Iterable[tuple[tuple[int, bytes, int, bytes], tuple[int, int, int, int, int]]]
-        if count == 1:
-            entries = ((_ENTRY_AT(memory, start), _CDB_AT(memory, start)),)
-        else:
-            part = memory[start : start + count * _SIZE]
-            entries = zip(_ENTRY.iter_unpack(part), _CDB.iter_unpack(part))  # noqa: B905 - `strict` costs 150 ns
-            del part
+        entries = zip(_ENTRY.iter_unpack(part), _CDB.iter_unpack(part))  # noqa: B905 - `strict` costs 150 ns
+        del part
         # Words of the ring that a status is written to: of the first command, of the next one.
         begin = done = (start + abi.ENTRY_STATUS) // 4
         last = now
@@ -203,6 +205,86 @@ class FastPath:
             self._slow(self._cdb(start + (executed - 1) * _SIZE + abi.ENTRY_SIZE), now - last)
         return executed
 
+    def single(
+        self, notify: Callable[[], None], statistics: Statistics
+    ) -> Callable[[float], float]:
+        """Return what answers a plain command that is the only one in the ring, at once.
+
+        It takes the time and returns the time afterwards, 0.0 where the command was left in the
+        ring. An initiator with one command in flight waits for nothing but this, so it is one
+        function with all that it needs bound.
+        """
+        unit = self._unit
+        ring = self._ring
+        words = ring.words
+        memory = ring.memory
+        buffers = self._buffers
+        clock = time.monotonic
+
+        def answer_one(now: float) -> float:
+            first = ring.cursor
+            after = first + _SIZE
+            if after == ring.ring_size:
+                after = 0
+            file = unit.direct_file
+            if (
+                words[_HEAD] != after
+                or words[_TAIL] != first
+                or ring.slots
+                or file is None
+                or file is not self._file
+                or unit.attention
+                or ring.fence is not None
+            ):
+                return 0.0
+            start = ring.ring_offset + first
+            len_op, fixed, cdb_offset, iov = _ENTRY_AT(memory, start)
+            if len_op != _LEN_OP or fixed != _ONE_BUFFER or cdb_offset != start + abi.ENTRY_SIZE:
+                return 0.0
+            buffer, size, end_10 = buffers.get(iov) or self._remember(iov)
+            what, a, b, c, d = _CDB_AT(memory, start)
+            block_size = self._block_size_bytes
+            if b == end_10 and (what & _KIND == _READ_10):
+                offset = a * block_size
+            elif c * block_size == size and not d and (what & _KIND == _READ_16):
+                offset = (a << 32 | b) * block_size
+            else:
+                return 0.0
+            if size > self._limit_bytes or offset + size > unit.blocks * block_size:
+                return 0.0
+            self._since = now
+            self._at = cdb_offset
+            try:
+                if what & _WRITES:
+                    if (
+                        size > file.write_limit_bytes
+                        or unit.careful_writes
+                        or unit.holds.active
+                        or os.pwritev(file.fd, buffer, offset) != size
+                    ):
+                        return 0.0
+                elif (
+                    size > file.read_limit_bytes
+                    or os.preadv(file.fd, buffer, offset, file.read_flags) != size
+                ):
+                    return 0.0
+                words[(start + abi.ENTRY_STATUS) // 4] = 0
+                words[_TAIL] = ring.cursor = after
+            except OSError:
+                return 0.0
+            finally:
+                self._at = 0
+                buffer = []
+                if ring.cursor != first:
+                    statistics.commands += 1
+                    notify()
+            ended = clock()
+            if ended - now > statistics.slow_s:
+                self._slow(self._cdb(cdb_offset), ended - now)
+            return ended
+
+        return answer_one
+
     def _remember(self, iov: bytes) -> tuple[list[memoryview], int, int]:
         """Return the buffer that an iov names, checked; `_NO_BUFFER` if it is none."""
         ring = self._ring
@@ -218,13 +300,13 @@ class FastPath:
         found = self._buffers[iov] = ([ring.memory[offset : offset + size]], size, end_10)
         return found
 
-    def current(self) -> bytes | None:
-        """Return the CDB that is executed now, None where there is none; from any thread."""
+    def current(self) -> tuple[bytes, float] | None:
+        """Return the CDB that is executed now and since when, None: none is; from any thread."""
         at = self._at
         if not at:
             return None
         try:
-            return self._cdb(at)
+            return self._cdb(at), self._since
         except ValueError:
             return None  # The device was closed meanwhile.
 

@@ -60,7 +60,7 @@ def test_all_commands_of_a_wake_up_are_one_notification(bench: Bench) -> None:
     assert bench.device.service() is False
     assert bench.harness.notified == 1
     assert [c.cmd_id for c in bench.kernel.collect()] == ids
-    assert bench.device.commands == 10
+    assert bench.device.statistics.commands == 10
 
 
 def test_nothing_to_do_notifies_nobody(bench: Bench) -> None:
@@ -131,7 +131,7 @@ def test_a_flood_of_failures_is_reported_now_and_then() -> None:
             bench.kernel.queue(NOOP)
         bench.device.drain_all()
         assert len(bench.kernel.collect()) == 50
-    assert bench.device.failures == 500
+    assert bench.device.statistics.failures == 500
     assert len(bench.reports) == 9
     assert "256 failures" in bench.reports[-1]
     bench.device.close()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import time
@@ -63,6 +64,11 @@ def bench():
     made.close()
 
 
+def look(made, *, called=lambda _now: False, one=None, serve=None):
+    """Look with callbacks that leave what is found in its ring, and look no more."""
+    return made.look(called, one or (lambda *_: 0.0), serve or (lambda *_: 0.0))
+
+
 class Clock:
     """time.monotonic() that moves by a step with every look at it."""
 
@@ -79,50 +85,127 @@ class Clock:
 
 def slept(made, clock, pause_s, by_device=True):
     """One turn without a find: it slept for `pause_s`."""
-    assert made.look(lambda: False) == []
+    assert look(made) == []
     clock.now += pause_s
     made.slept(clock(), by_device)
 
 
-def test_it_looks_only_after_a_short_pause_and_not_longer_than_the_limit(bench, monkeypatch):
+def looked_s(made, clock, bench):
+    """For how long it looks now, in vain."""
+    made.noticed(FD, bench.device)
+    before = clock.now
+    assert look(made) == []
+    looked = clock.now - before
+    made.slept(clock(), by_device=False)
+    return looked
+
+
+def test_it_looks_after_short_pauses_and_not_longer_than_the_limit(bench, monkeypatch):
     clock = Clock(monkeypatch)
     made = Spinning(500)
-    for pause_s, looks_s in (
-        (0.1, 0),
-        (100e-6, 400e-6),
-        (490e-6, 500e-6),
-        (0.01, 0),
-        (1e-6, 20e-6),
-    ):
+    for pause_s, looks_s in ((0.1, 0), (1e-6, 20e-6), (100e-6, 400e-6), (490e-6, 500e-6)):
         slept(made, clock, pause_s)
-        made.noticed(FD, bench.device)
-        before = clock.now
-        assert made.look(lambda: False) == []
-        assert clock.now - before == pytest.approx(looks_s, abs=6e-6)
-        made.slept(clock(), by_device=False)
+        assert looked_s(made, clock, bench) == pytest.approx(looks_s, abs=6e-6)
 
 
-def test_a_command_is_found_without_an_event_and_the_event_read_before_the_sleep(
+def test_a_pause_now_and_then_does_not_end_it_and_many_do(bench, monkeypatch):
+    clock = Clock(monkeypatch)
+    made = Spinning(500)
+    slept(made, clock, 100e-6)
+    for looks_s in (400e-6, 400e-6, 0, 0):
+        slept(made, clock, 0.01)
+        assert looked_s(made, clock, bench) == pytest.approx(looks_s, abs=6e-6)
+    slept(made, clock, 1e-6)
+    assert looked_s(made, clock, bench) == pytest.approx(400e-6, abs=6e-6)
+
+
+def test_what_it_has_learned_fades(bench, monkeypatch):
+    clock = Clock(monkeypatch)
+    made = Spinning(500)
+    slept(made, clock, 100e-6)
+    made.noticed(FD, bench.device)
+    left = 100
+
+    def answer(_fd, device, _now):
+        nonlocal left
+        left -= 1
+        clock.now += 0.006
+        if not left:
+            device.drain()
+            return 0.0
+        return clock()
+
+    # The kernel is always ahead: no pause at all.
+    bench.kernel.queue(NOOP)
+    assert look(made, one=answer) is None
+    assert looked_s(made, clock, bench) == pytest.approx(20e-6, abs=6e-6)
+
+
+def test_a_command_is_answered_without_an_event_and_the_event_read_before_the_sleep(
     bench, monkeypatch
 ):
     clock = Clock(monkeypatch)
     made = Spinning(500)
     slept(made, clock, 100e-6)
     made.noticed(FD, bench.device)
-    calls = []
+    looks = []
 
     def arrive():
-        calls.append(1)
-        if len(calls) == 3:
+        looks.append(1)
+        if len(looks) == 3:
             bench.kernel.queue(NOOP)
             bench.harness.wake()
-        return False
 
-    assert made.look(arrive) == [(FD, bench.device)]
+    served = []
+
+    def serve(fd, device, now):
+        served.append((fd, device))
+        assert now <= clock.now
+        device.drain()
+        return clock()
+
+    monkeypatch.setattr(spinning.os, "sched_yield", arrive)
+    assert look(made, serve=serve) == []
+    assert served == [(FD, bench.device)]
     assert made.won == 1
-    bench.device.drain()
-    assert made.look(lambda: False) == []
     assert not bench.harness.read_event(), "the next sleep would end at once"
+
+
+def test_a_command_that_is_alone_is_answered_as_such(bench, monkeypatch):
+    clock = Clock(monkeypatch)
+    made = Spinning(500)
+    slept(made, clock, 100e-6)
+    made.noticed(FD, bench.device)
+    bench.kernel.queue(NOOP)
+
+    def one(_fd, device, _now):
+        device.drain()
+        return clock()
+
+    assert look(made, one=one, serve=lambda *_: pytest.fail("it was answered")) == []
+    assert made.won == 1
+
+
+def test_after_several_commands_further_ones_gather(bench, monkeypatch):
+    clock = Clock(monkeypatch)
+    made = Spinning(5000)
+    slept(made, clock, 4e-3)
+    made.noticed(FD, bench.device)
+    began = []
+    ended = []
+
+    def serve(_fd, device, now):
+        began.append(now)
+        device.drain()
+        clock.now += 200e-6
+        bench.kernel.queue(NOOP)
+        ended.append(clock())
+        return 0.0 if len(began) == 2 else ended[-1]
+
+    bench.kernel.queue(NOOP)
+    bench.kernel.queue(NOOP)
+    assert look(made, serve=serve) is None
+    assert began[1] - ended[0] == pytest.approx(100e-6, abs=4e-6)
 
 
 def test_what_comes_while_the_events_are_read_is_found(bench, monkeypatch):
@@ -131,7 +214,7 @@ def test_what_comes_while_the_events_are_read_is_found(bench, monkeypatch):
     slept(made, clock, 100e-6)
     made.noticed(FD, bench.device)
     bench.kernel.queue(NOOP)
-    assert made.look(lambda: False)
+    assert look(made) is None
     bench.device.drain()
     real = bench.harness.read_event
 
@@ -140,7 +223,7 @@ def test_what_comes_while_the_events_are_read_is_found(bench, monkeypatch):
         return real()
 
     monkeypatch.setattr(bench.harness, "read_event", late)
-    assert made.look(lambda: False) == [(FD, bench.device)]
+    assert look(made) == [(FD, bench.device)]
 
 
 def test_a_device_that_is_removed_meanwhile_keeps_its_event(bench, monkeypatch):
@@ -149,10 +232,10 @@ def test_a_device_that_is_removed_meanwhile_keeps_its_event(bench, monkeypatch):
     slept(made, clock, 100e-6)
     made.noticed(FD, bench.device)
     bench.kernel.queue(NOOP)
-    assert made.look(lambda: False)
+    assert look(made) is None
     bench.device.drain()
     bench.harness.remove()
-    assert made.look(lambda: False) == []
+    assert look(made) == []
     with pytest.raises(OSError, match="Input/output error"):
         bench.device.service()
 
@@ -161,18 +244,26 @@ def test_other_work_and_other_events_are_not_kept_waiting(bench, monkeypatch):
     clock = Clock(monkeypatch)
     made = Spinning(500)
     slept(made, clock, 100e-6)
-    made.noticed(FD, bench.device)
-    assert made.look(lambda: True) is None
-    clock.now += 0.002
+    asked = []
+
+    def called(now):
+        asked.append(now)
+        return True
+
+    def looks():
+        made.noticed(FD, bench.device)
+        return look(made, called=called)
+
     # Too few commands were found for a look at the rest to be cheap beside them.
-    assert made.look(lambda: False) == []
-    clock.now += 0.003
-    assert made.look(lambda: False) is None
-    assert made.look(lambda: False) == []
-    clock.now += 0.002
+    for later_s, result in ((0.0005, []), (0.002, []), (0.003, None), (0.0005, []), (0.005, None)):
+        clock.now += later_s
+        assert looks() == result
     made.won += 16
-    assert made.look(lambda: False) is None
-    assert made.look(lambda: False) == []
+    clock.now += 0.0003
+    assert looks() == []
+    clock.now += 0.0008
+    assert looks() is None
+    assert len(asked) == 3
 
 
 def test_it_is_not_done_while_workers_want_the_interpreter(bench, monkeypatch):
@@ -186,7 +277,7 @@ def test_it_is_not_done_while_workers_want_the_interpreter(bench, monkeypatch):
     slept(made, clock, 100e-6)
     made.noticed(FD, bench.device)
     before = clock.now
-    assert made.look(lambda: False) == []
+    assert look(made) == []
     assert clock.now - before < 3e-6
     bench.unit.gate.set()
     while not bench.device.settled:
@@ -206,20 +297,16 @@ def test_it_leaves_a_cpu_that_others_want(bench, monkeypatch):
         clock.now += 0.0015
 
     monkeypatch.setattr(spinning.os, "sched_yield", to_a_hog)
-    assert made.look(lambda: False) == []
-    made.slept(clock(), by_device=True)
-    assert len(yields) == 1
-    for _ in range(3):
-        slept(made, clock, 1e-3)
+    for hogged in (1, 2, 2, 2):
         made.noticed(FD, bench.device)
-        assert made.look(lambda: False) == []
-        made.slept(clock(), by_device=False)
-    assert len(yields) == 1
+        assert look(made) == []
+        assert len(yields) == hogged
+        clock.now += 1e-3
+        made.slept(clock(), by_device=True)
     clock.now += 0.1
-    slept(made, clock, 1e-3)
     made.noticed(FD, bench.device)
-    assert made.look(lambda: False) == []
-    assert len(yields) == 2
+    assert look(made) == []
+    assert len(yields) == 3
 
 
 def test_nobody_is_looked_at_who_was_forgotten(bench, monkeypatch):
@@ -229,7 +316,7 @@ def test_nobody_is_looked_at_who_was_forgotten(bench, monkeypatch):
     made.noticed(FD, bench.device)
     bench.kernel.queue(NOOP)
     made.forget(FD)
-    assert made.look(lambda: False) == []
+    assert look(made) == []
     bench.device.drain()
 
 
@@ -246,7 +333,9 @@ def test_one_cpu_is_left_to_others(monkeypatch):
 def test_it_can_be_left_out(monkeypatch):
     monkeypatch.setenv(tuning.VARIABLE, tuning.SPINNING)
     loop = Loop(spin_us=500)
-    assert loop._spinning.look(lambda: pytest.fail("it looks")) == []
+    loop._spinning.noticed(FD, loop)
+    assert not loop._spinning.watches(FD)
+    assert look(loop._spinning) == []
     loop.close()
 
 
@@ -276,6 +365,35 @@ def test_every_command_is_answered_whoever_is_first(spin_us):
     loop.close()
     for bench in benches:
         bench.harness.discard()
+
+
+def test_a_long_look_does_not_make_the_next_command_old(bench, monkeypatch):
+    """Whoever looks is asked for other work all the time, and the loop notes when that was."""
+    clock = Clock(monkeypatch)
+    made = Spinning(500)
+    slept(made, clock, 100e-6)
+    made.noticed(FD, bench.device)
+    bench.kernel.queue(NOOP)
+    asked = []
+    left = 1000
+
+    def one(_fd, _device, _now):
+        nonlocal left
+        left -= 1
+        clock.now += 50e-6
+        return clock() if left else 0.0
+
+    assert look(made, one=one, called=lambda now: bool(asked.append(now))) is None
+    assert len(asked) > 40
+    assert max(b - a for a, b in itertools.pairwise(asked)) < 0.006
+
+    loop = Loop(spin_us=0)
+    loop.alive_at = 0.0
+    assert loop._is_called(123.0) is False
+    assert loop.alive_at == 123.0
+    loop._posted.append(loop.stop)
+    assert loop._is_called(124.0) is True
+    loop.close()
 
 
 def test_one_that_hangs_does_not_take_those_with_it_that_were_found_beside_it(monkeypatch):

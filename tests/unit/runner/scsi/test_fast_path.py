@@ -134,7 +134,7 @@ def test_a_plain_command_is_executed_without_the_general_path(
 ):
     answer = bench.execute(cdb, data_out, data_in_bytes)
     assert general == []
-    assert (answer.status, bench.device.commands, bench.harness.notified) == (0, 1, 1)
+    assert (answer.status, bench.device.statistics.commands, bench.harness.notified) == (0, 1, 1)
     start = BLOCK * int.from_bytes(cdb[2:6] if len(cdb) == 10 else cdb[2:10], "big")
     size = len(data_out) or data_in_bytes
     assert bench.path.read_bytes()[start : start + size] == (data_out or answer.data_in)
@@ -179,7 +179,7 @@ def test_both_paths_answer_the_same(tmp_path, monkeypatch):
                 bench.queue(*command)
         assert fast.answers() == plain.answers()
     assert fast.path.read_bytes() == plain.path.read_bytes()
-    assert fast.device.commands == plain.device.commands
+    assert fast.device.statistics.commands == plain.device.statistics.commands
     for bench in (fast, plain):
         bench.close()
 
@@ -206,7 +206,9 @@ def test_both_paths_treat_entries_with_a_wrong_byte_the_same(tmp_path, monkeypat
                     problem = str(error)
                 # Mailbox, answers, and all that is beside them.
                 region = bytes(bench.harness.map)
-                outcomes.append((problem, bench.device.commands, region, bench.path.read_bytes()))
+                outcomes.append(
+                    (problem, bench.device.statistics.commands, region, bench.path.read_bytes())
+                )
                 bench.close()
             assert outcomes[0] == outcomes[1], (place, value, command)
 
@@ -226,6 +228,7 @@ def test_the_budget_of_a_turn_is_kept(bench, monkeypatch):
 def test_large_transfers_are_told_of_one_by_one(bench, monkeypatch, general, flags):
     monkeypatch.setattr("lioshell.runner.scsi.fast_path.LARGE_BYTES", BLOCK)
     monkeypatch.setattr(tuning, "LARGE_BYTES", BLOCK)
+    bench.device._fast._look_at_storage()
     for _ in range(3):
         bench.queue(rw10(0x2A, 3, 2, flags), b"x" * 2 * BLOCK)
     for notified in (1, 2):
