@@ -35,6 +35,8 @@ _MOST_LATE: Final = 3
 """After so many sleeps beyond the limit it is not done until there is a shorter one."""
 _MOST_DEVICES: Final = 16
 """With more devices at work one look takes longer than a wake-up does."""
+_SHORT_OF_CPU_S: Final = 0.0003
+"""A yield that took so long went to others: who sleeps is woken sooner than who yields."""
 _HOGGED_S: Final = 0.001
 """A yield that took so long went to who has much to do: a CPU, or the interpreter, is short."""
 _RESPITE_S: Final = 0.1
@@ -161,15 +163,17 @@ class Spinning:
             # To other threads too: this lets go of the interpreter.
             os.sched_yield()
             before, now = now, time.monotonic()
-            if now - before > _HOGGED_S:
-                self._hogged(before, now)
+            if now - before > _SHORT_OF_CPU_S:
+                self._yielded(before, now)
                 break
         return self._before_sleep()
 
-    def _hogged(self, before: float, now: float) -> None:
-        if before - self._hogged_at < _RESPITE_S:
-            self._not_until = now + _RESPITE_S
-        self._hogged_at = now
+    def _yielded(self, before: float, now: float) -> None:
+        """Note a yield that took long."""
+        if now - before > _HOGGED_S:
+            if before - self._hogged_at < _RESPITE_S:
+                self._not_until = now + _RESPITE_S
+            self._hogged_at = now
 
     def _is_poll_due(self, now: float) -> bool:
         if self.won - self._polled_won < _POLL_COMMANDS and now - self._polled_at < _POLL_MOST_S:

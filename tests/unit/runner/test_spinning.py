@@ -309,6 +309,25 @@ def test_it_leaves_a_cpu_that_others_want(bench, monkeypatch):
     assert len(yields) == 3
 
 
+def test_it_sleeps_where_a_cpu_is_short_and_looks_again_after_it(bench, monkeypatch):
+    clock = Clock(monkeypatch)
+    made = Spinning(5000)
+    slept(made, clock, 4e-3)
+    yields = []
+
+    def to_others():
+        yields.append(1)
+        clock.now += 0.0004
+
+    monkeypatch.setattr(spinning.os, "sched_yield", to_others)
+    for short in (1, 2, 3):
+        made.noticed(FD, bench.device)
+        assert look(made) == []
+        assert len(yields) == short
+        clock.now += 1e-3
+        made.slept(clock(), by_device=True)
+
+
 def test_nobody_is_looked_at_who_was_forgotten(bench, monkeypatch):
     clock = Clock(monkeypatch)
     made = Spinning(500)
