@@ -26,9 +26,15 @@ PYTEST_OPTIONS = (
     f"--junitxml={PYTEST_REPORT}",
 )
 
-_WRAPPER = f"""#!/bin/sh
-export PYTHONPATH={FOLDER}${{PYTHONPATH:+:$PYTHONPATH}}
-exec python3 -m {PACKAGE} "$@"
+# As pip writes one, and for the processes that it starts as well.
+_WRAPPER = f"""#!/usr/bin/python3
+import os
+import sys
+
+sys.path[0] = {FOLDER!r}
+os.environ["PYTHONPATH"] = ":".join(filter(None, ({FOLDER!r}, os.environ.get("PYTHONPATH"))))
+from {PACKAGE}.__main__ import run
+sys.exit(run())
 """
 
 
