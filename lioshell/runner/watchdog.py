@@ -2,7 +2,7 @@
 """Looks after a loop: replaces a leader that hangs, and tells of commands that do not end.
 
 A hang is the absence of any event, so this is the one place that looks at a clock now and then:
-twenty times a second while there is work, four times a second while there is none.
+twenty times a second while there is work, five times in two seconds while there is none.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ STUCK_S: Final = 0.1
 HANGS_S: Final = 10.0
 """A command that takes longer is told of; again at twice the time, and so on."""
 _BUSY_TICK_S: Final = 0.05
-_IDLE_TICK_S: Final = 0.25
+_IDLE_TICK_S: Final = 0.4
 _TELL_S: Final = 1.0
-_SLACK_S: Final = 0.75
+_SLACK_S: Final = 0.6
 """A tick that came later than this shows that the process was stopped."""
 
 
