@@ -64,18 +64,17 @@ def busy_session(recorder: Recorder, rounds: int, seconds: float, short: bool) -
         disk = contestants.disk_of(WWN, 0)
         # Without a pause an answer to "create" would be taken for the one to "ls".
         time.sleep(2)
-        for number in range(rounds):
-            measured = partial(run, ONE, [disk], seconds * 2, [typist.pid])
-            _sample(recorder, names.SESSION, names.IDLE, number, measured)
-            typist.repeat("ls", r"o- ", 4 * luns)
-            values: dict[str, float] = {}
-            with contextlib.suppress(ValueError):
-                values = measured()
-            listings = typist.rest()
-            if values and listings:
-                recorder.add(names.SESSION, names.LISTING, number, listings=listings, **values)
-            else:
-                recorder.fail(names.SESSION, names.LISTING, number, "no listing in that time")
+        for figure, order in (
+            (names.SESSION, ""),
+            (names.GIVEN, "/backstores/user:file/session serve service"),
+        ):
+            if order:
+                typist.type(order, r"is served by")
+                time.sleep(2)
+            measured = partial(run, ONE, [disk], seconds * 2)
+            for number in range(rounds):
+                _sample(recorder, figure, names.IDLE, number, measured)
+                _listing(recorder, figure, number, typist, luns, measured)
         typist.type(f"/loopback delete {WWN}", "eleted")
         typist.type("/backstores/user:file delete session", "eleted")
     finally:
@@ -83,6 +82,28 @@ def busy_session(recorder: Recorder, rounds: int, seconds: float, short: bool) -
             os.kill(typist.pid, signal.SIGKILL)
         os.waitpid(typist.pid, 0)
         contestants.lioshell(["clearconfig confirm=True"])
+        # The service that was started for the disk.
+        subprocess.run(["pkill", "-TERM", "-f", "lioshell serve"], check=False)
+
+
+def _listing(
+    recorder: Recorder,
+    figure: str,
+    number: int,
+    typist: Typist,
+    luns: int,
+    measured: Callable[[], dict[str, float]],
+) -> None:
+    """Measure while the session lists all that it has, again and again."""
+    typist.repeat("ls", r"o- ", 4 * luns)
+    values: dict[str, float] = {}
+    with contextlib.suppress(ValueError):
+        values = measured()
+    listings = typist.rest()
+    if values and listings:
+        recorder.add(figure, names.LISTING, number, listings=listings, **values)
+    else:
+        recorder.fail(figure, names.LISTING, number, "no listing in that time")
 
 
 def idle_service(recorder: Recorder, rounds: int, seconds: float, short: bool) -> None:

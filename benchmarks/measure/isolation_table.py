@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 IDLE = "idle"
 SESSION = "a disk that a session serves, 4 KiB random read QD1"
+GIVEN = "the same, once `serve service` has given it to a process of its own"
 LISTING = "while the session shows 1,000 nodes"
 SERVICE = "a service with 100 disks"
 HOG = "a computing program on one processor"
@@ -43,6 +44,8 @@ _TWO = tuple(f"a disk of two, 4 KiB random read QD{depth}" for depth in (1, 16))
 COMPARISONS = (
     Comparison(SESSION, LISTING, "p99_us", IDLE, 3),
     Comparison(SESSION, LISTING, "iops", IDLE),
+    Comparison(GIVEN, LISTING, "p99_us", IDLE, 3),
+    Comparison(GIVEN, LISTING, "iops", IDLE),
     Comparison(SERVICE, IDLE, "percent", "", 0.5),
     Comparison(SERVICE, IDLE, "wakeups"),
     Comparison(HOG, IDLE, "turns", NO_RUNNER, 0.95, at_most=False),
