@@ -107,6 +107,7 @@ def test_isolation_compares_with_the_undisturbed():
 def test_every_figure_of_isolation_is_one_that_is_measured():
     measured = {
         isolation_table.SESSION,
+        isolation_table.GIVEN,
         isolation_table.SERVICE,
         isolation_table.HOG,
         *(isolation_table.other_storage(load) for load in (data.Load("randread", 4096, 1),
