@@ -217,7 +217,10 @@ class Turns(ABC):
                 serving.pop()
             except IndexError:
                 self._leave(serving, fd, device, problem)
-        if problem is not None:
+        if ended:
+            # What comes next was not there when this one was found alone.
+            device.age.not_before = now
+        elif problem is not None:
             self._served(fd, device, False, problem)
         return ended
 

@@ -412,6 +412,12 @@ def test_a_long_look_does_not_make_the_next_command_old(bench, monkeypatch):
     assert loop.alive_at == 123.0
     loop._posted.append(loop.stop)
     assert loop._is_called(124.0) is True
+    bench.device.answer_one = lambda now: now + 1
+    assert loop._answer_one(FD, bench.device, 125.0) == 126.0
+    assert bench.device.age.not_before == 125.0
+    bench.device.answer_one = lambda _now: 0.0
+    assert loop._answer_one(FD, bench.device, 127.0) == 0.0
+    assert bench.device.age.not_before == 125.0
     loop.close()
 
 
