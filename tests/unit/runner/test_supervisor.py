@@ -502,7 +502,7 @@ def test_a_broken_ring_is_blocked_shown_and_stopped_until_it_is_readmitted(bench
     with nexus._state.locked():
         assert nexus._ring.queue_raw(b"\xff" * 64)
     nexus._to_user.signal()
-    eventually(lambda: runner.states()["vol0"] == "broken")
+    eventually(lambda: runner.states().get("vol0") == "broken")
     eventually(lambda: bool(runner.reports))
     assert "ring is broken" in runner.reports[0]
     eventually(lambda: uio.is_blocked(bench.sim, "uio0"))
