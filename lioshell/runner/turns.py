@@ -194,7 +194,7 @@ class Turns(ABC):
         return [(fd, mask) for fd, mask in events if mask != select.EPOLLIN or not watches(fd)]
 
     def _is_called(self, now: float) -> bool:
-        """Tell whether the leader has more to do than to look at rings, none of which is full."""
+        """Tell whether the leader has more to do than to look at rings, all of which it sees."""
         self.alive_at = now
         self.turns += 1
         return bool(self._posted or self._ready or self._stopping or self._news())
@@ -209,7 +209,7 @@ class Turns(ABC):
             ended = device.answer_one(now)
         except MemoryError:
             ended = 0.0  # It is tried again, and waits there.
-        except Exception as error:  # noqa: BLE001 - one device's end is not the others'
+        except Exception as error:  # noqa: BLE001 - one device's end is not the others', as below
             error.__traceback__ = None
             problem = error
         finally:

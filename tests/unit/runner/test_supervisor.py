@@ -82,7 +82,7 @@ class RamUnit:
         self.closed = False
         self.on_command: Callable[[Command], None] = lambda command: None
 
-    def execute(self, command: Command) -> Response:
+    def execute(self, command: Command) -> Response | Deferred:
         self.on_command(command)
         start = int.from_bytes(command.cdb[2:10], "big") * BLOCK
         if command.cdb[0] == 0x88:
@@ -631,7 +631,7 @@ class SyncUnit(RamUnit):
         self.gate = gate
         self.begun = threading.Event()
 
-    def execute(self, command: Command) -> Response | Deferred:  # type: ignore[override]
+    def execute(self, command: Command) -> Response | Deferred:
         if command.cdb[0] != 0x35:
             return super().execute(command)
 
