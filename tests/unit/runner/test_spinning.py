@@ -5,56 +5,18 @@ from __future__ import annotations
 
 import itertools
 import os
-import threading
-import time
 
 import pytest
 
-from lioshell.kernel.sim.harness import RingHarness
 from lioshell.runner import spinning, tuning
-from lioshell.runner.command import GOOD, Command, Deferred
-from lioshell.runner.device import ServedDevice
 from lioshell.runner.loop import Loop
 from lioshell.runner.spinning import SPIN_US, Spinning, usual_spin_us
 from lioshell.shell.known_preferences import PREFERENCES
+from tests.unit.runner.spinning_bench import NOOP, Bench
 
-NOOP = bytes(6)
 FD = 7
 
 pytestmark = pytest.mark.usefixtures("all_parts")
-
-
-class Unit:
-    def __init__(self) -> None:
-        self.gate = threading.Event()
-        self.gate.set()
-
-    def execute(self, command: Command) -> object:
-        if command.cdb[0] == 0x35:
-            return Deferred(self.wait)
-        if command.cdb[0] == 0x1B:
-            return self.wait()
-        return GOOD
-
-    def wait(self) -> object:
-        assert self.gate.wait(10)
-        return GOOD
-
-    def close(self) -> None:
-        pass
-
-
-class Bench:
-    def __init__(self, uio_name: str = "uio0") -> None:
-        self.harness = RingHarness()
-        self.harness.device = self.harness.device._replace(uio_name=uio_name)
-        self.kernel = self.harness.producer
-        self.unit = Unit()
-        self.device = ServedDevice(self.harness.device, self.harness, self.unit, print)
-
-    def close(self) -> None:
-        self.device.close()
-        self.harness.discard()
 
 
 @pytest.fixture
@@ -358,34 +320,6 @@ def test_it_can_be_left_out(monkeypatch):
     loop.close()
 
 
-@pytest.mark.parametrize("spin_us", [0, 1000000])
-def test_every_command_is_answered_whoever_is_first(spin_us):
-    """Commands with all kinds of pauses between them, and a second device that is rarely used."""
-    benches = [Bench(), Bench("uio1")]
-    loop = Loop(spin_us=spin_us)
-    for bench in benches:
-        loop.add(bench.device)
-    loop.start_thread()
-    for index in range(300):
-        bench = benches[index % 50 == 0]
-        bench.kernel.queue(NOOP)
-        bench.harness.wake()
-        while not bench.kernel.idle:
-            assert bench.harness.wait(10)
-        assert len(bench.kernel.collect()) == 1
-        time.sleep((index % 7) * 1e-4)
-    assert loop.call(lambda: 5) == 5
-    loop.remove("uio1")
-    benches[0].harness.remove()
-    deadline = time.monotonic() + 10
-    while loop.devices() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not loop.devices()
-    loop.close()
-    for bench in benches:
-        bench.harness.discard()
-
-
 def test_a_long_look_does_not_make_the_next_command_old(bench, monkeypatch):
     """Whoever looks is asked for other work all the time, and the loop notes when that was."""
     clock = Clock(monkeypatch)
@@ -419,42 +353,3 @@ def test_a_long_look_does_not_make_the_next_command_old(bench, monkeypatch):
     assert loop._answer_one(FD, bench.device, 127.0) == 0.0
     assert bench.device.age.not_before == 125.0
     loop.close()
-
-
-def test_one_that_hangs_does_not_take_those_with_it_that_were_found_beside_it(monkeypatch):
-    benches = [Bench(), Bench("uio1")]
-    loop = Loop(spin_us=0)
-    for bench in benches:
-        loop.add(bench.device)
-    loop.start_thread()
-    benches[0].unit.gate.clear()
-    benches[0].kernel.queue(bytes((0x1B, 0, 0, 0, 0, 0)))
-    benches[1].kernel.queue(NOOP)
-    both = [[(bench.device.fileno(), bench.device) for bench in benches]]
-    monkeypatch.setattr(Spinning, "look", lambda *_: both.pop() if both else [])
-    loop.post(lambda: None)
-    assert benches[1].harness.wait(10)
-    assert len(benches[1].kernel.collect()) == 1
-    benches[0].unit.gate.set()
-    assert benches[0].harness.wait(10)
-    loop.close()
-    for bench in benches:
-        bench.harness.discard()
-
-
-def test_an_idle_loop_sleeps():
-    bench = Bench()
-    loop = Loop(spin_us=1000)
-    loop.add(bench.device)
-    loop.start_thread()
-    for _ in range(50):
-        bench.kernel.queue(NOOP)
-        bench.harness.wake()
-        assert bench.harness.wait(10)
-        bench.kernel.collect()
-    time.sleep(0.05)
-    turns = loop.turns
-    time.sleep(0.3)
-    assert loop.turns == turns
-    loop.close()
-    bench.harness.discard()

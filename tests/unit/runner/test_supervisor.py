@@ -4,147 +4,31 @@
 from __future__ import annotations
 
 import errno
-import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
-from lioshell.errors import KernelError, LockedError, RunnerError
-from lioshell.kernel.ports import ConfigfsPort, Kernel, SystemPort, UioDevice
+from lioshell.errors import LockedError, RunnerError
 from lioshell.kernel.sim import uio
-from lioshell.kernel.sim.initiator import SimDisk
-from lioshell.kernel.sim.uio import SimUio, SimUioHandle
-from lioshell.runner.command import GOOD, Command, Deferred, LogicalUnit, Response
-from lioshell.runner.loop import Loop
-from lioshell.runner.supervisor import Supervisor
+from lioshell.kernel.sim.uio import SimUio
+from tests.unit.runner.supervisor_bench import (
+    BLOCK,
+    LONG_S,
+    Bench,
+    eventually,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-LONG_S = 20.0
-BLOCK = 512
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONG_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.002)
-
-
-class ActionConfigfs:
-    """The action/ attributes of simulated TCMU devices, and a log of what was written."""
-
-    def __init__(self, sim: str) -> None:
-        self.sim = sim
-        self.log: list[tuple[str, str]] = []
-        self.refuse = ""
-        self.enabled: Callable[[], str] = lambda: "1"
-
-    def _uio_name(self, path: str) -> str:
-        for device in SimUio(self.sim).devices():
-            if path.startswith(f"{device.configfs_path}/"):
-                return device.uio_name
-        raise KernelError("write", path, errno.ENOENT)
-
-    def exists(self, path: str) -> bool:
-        return any(d.configfs_path == path for d in SimUio(self.sim).devices())
-
-    def read(self, path: str) -> str:
-        if path.endswith("/enable"):
-            self._uio_name(path)
-            return self.enabled()
-        assert path.endswith("/action/block_dev")
-        return "blocked" if uio.is_blocked(self.sim, self._uio_name(path)) else "unblocked"
-
-    def write(self, path: str, value: str, *, secret: bool = False) -> None:
-        name = self._uio_name(path)
-        attribute = path.rsplit("/", 1)[1]
-        self.log.append((attribute, value))
-        if attribute == self.refuse:
-            raise KernelError("write", path, errno.EINVAL)
-        if attribute == "block_dev":
-            uio.set_blocked(self.sim, name, value == "1")
-        else:
-            assert attribute == "reset_ring"
-            uio.reset_ring(self.sim, name, int(value))
-
-
-class RamUnit:
-    def __init__(self, memory: bytearray | None = None) -> None:
-        self.memory = memory if memory is not None else bytearray(64 * BLOCK)
-        self.closed = False
-        self.on_command: Callable[[Command], None] = lambda command: None
-
-    def execute(self, command: Command) -> Response | Deferred:
-        self.on_command(command)
-        start = int.from_bytes(command.cdb[2:10], "big") * BLOCK
-        if command.cdb[0] == 0x88:
-            command.scatter(self.memory[start : start + command.size_bytes])
-        elif command.cdb[0] == 0x8A:
-            self.memory[start : start + command.size_bytes] = command.gather(command.size_bytes)
-        return GOOD
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class Runner:
-    """A process of ours: kernel port, loop, supervisor."""
-
-    def __init__(self, sim: str, make_unit: Callable[[UioDevice], LogicalUnit | None]) -> None:
-        self.configfs = ActionConfigfs(sim)
-        self.uio = SimUio(sim)
-        kernel = Kernel(
-            cast("ConfigfsPort", self.configfs), self.uio, cast("SystemPort", None), True, sim
-        )
-        self.reports: list[str] = []
-        self.loop = Loop()
-        self.supervisor = Supervisor(kernel, make_unit, self.loop, self.reports.append)
-
-    def states(self) -> dict[str, str]:
-        return {path.rsplit("/", 1)[1]: state for path, state in self.supervisor.status()}
-
-    def die(self) -> None:
-        """End without any good manners, as after SIGKILL: the files are closed, no more."""
-        self.loop.stop()
-        self.loop.join()
-        for served in self.loop.devices():
-            served._ring.close()
-            served._handle.close()
-        self.loop._devices.clear()
-
-
-class Bench:
-    def __init__(self, sim: str) -> None:
-        self.sim = sim
-        self.runners: list[Runner] = []
-        self.units: dict[str, RamUnit] = {}
-
-    def device(self, name: str = "vol0", config: str = "ram/x") -> str:
-        return uio.register(self.sim, 0, name, config, max_data_area_mb=1, cmd_ring_size_mb=1)
-
-    def make_unit(self, device: UioDevice) -> LogicalUnit | None:
-        if not device.dev_config.startswith("ram/"):
-            return None
-        self.units[device.name] = RamUnit()
-        return self.units[device.name]
-
-    def runner(self, make_unit: Callable[[UioDevice], LogicalUnit | None] | None = None) -> Runner:
-        runner = Runner(self.sim, make_unit or self.make_unit)
-        self.runners.append(runner)
-        return runner
-
-    def disk(self, name: str = "vol0", timeout_s: float = LONG_S) -> SimDisk:
-        disk = SimDisk.open(self.sim, f"core/user_0/{name}", timeout_s)
-        disk._block_size_bytes = BLOCK
-        return disk
+    from lioshell.kernel.ports import UioDevice
+    from lioshell.runner.command import LogicalUnit
 
 
 @pytest.fixture
@@ -582,189 +466,3 @@ def test_a_device_that_nobody_comes_for_is_taken_back(
     assert served is not None
     runner.supervisor.give_away(served)
     eventually(lambda: runner.states() == {"vol0": "served"})
-
-
-def test_6_2_19_a_storage_that_does_not_open_delays_no_other(bench: Bench) -> None:
-    gate = threading.Event()
-
-    def make_unit(device: UioDevice) -> LogicalUnit | None:
-        if device.name == "vol0":
-            gate.wait(LONG_S)
-        return bench.make_unit(device)
-
-    bench.device("vol0")
-    bench.device("vol1")
-    runner = bench.runner(make_unit)
-    runner.supervisor._openings.patience_s = 0.05
-    runner.loop.start_thread()
-    runner.supervisor.scan()
-    assert runner.states() == {"vol0": "opening", "vol1": "served"}
-    runner.supervisor.scan()
-    assert len(runner.reports) == 1
-    assert "has not answered" in runner.reports[0]
-    gate.set()
-    eventually(lambda: runner.states() == {"vol0": "served", "vol1": "served"})
-
-
-def test_a_storage_that_opens_after_the_end_is_closed_again(bench: Bench) -> None:
-    gate = threading.Event()
-
-    def make_unit(device: UioDevice) -> LogicalUnit | None:
-        gate.wait(LONG_S)
-        return bench.make_unit(device)
-
-    bench.device()
-    runner = bench.runner(make_unit)
-    runner.supervisor._openings.patience_s = 0.05
-    runner.supervisor.scan()
-    runner.supervisor.release_all()
-    gate.set()
-    eventually(lambda: "vol0" in bench.units and bench.units["vol0"].closed)
-    assert "vol0" not in {n for n, s in runner.states().items() if s == "served"}
-
-
-class SyncUnit(RamUnit):
-    """Its SYNCHRONIZE CACHE hangs until `gate` opens."""
-
-    def __init__(self, gate: threading.Event) -> None:
-        super().__init__()
-        self.gate = gate
-        self.begun = threading.Event()
-
-    def execute(self, command: Command) -> Response | Deferred:
-        if command.cdb[0] != 0x35:
-            return super().execute(command)
-
-        def sync() -> Response:
-            self.begun.set()
-            self.gate.wait(LONG_S)
-            return GOOD
-
-        return Deferred(sync)
-
-
-def test_what_hangs_at_the_end_keeps_its_device_and_no_other(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lioshell.runner.supervisor.SETTLE_TIMEOUT_S", 0.1)
-    gate = threading.Event()
-    unit = SyncUnit(gate)
-    bench.device("vol0")
-    bench.device("vol1")
-    runner = bench.runner(lambda d: unit if d.name == "vol0" else bench.make_unit(d))
-    runner.loop.start_thread()
-    runner.supervisor.scan()
-    disk = bench.disk("vol0")
-    nexus = disk._nexus
-    with nexus._state.locked():
-        nexus._settled = True
-        assert nexus._ring.queue(bytes([0x35]) + bytes(9))
-    nexus._to_user.signal()
-    assert unit.begun.wait(LONG_S)
-    runner.supervisor.release_all()
-    assert any("1 commands are still in its handler" in text for text in runner.reports)
-    first, second = SimUio(bench.sim).devices()
-    SimUio(bench.sim).open(second).close()
-    with pytest.raises(OSError, match="busy"):
-        SimUio(bench.sim).open(first)
-    gate.set()
-    eventually(lambda: unit.closed)
-    SimUio(bench.sim).open(first).close()
-    disk.close()
-
-
-def test_an_open_that_fails_otherwise_is_shown(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bench.device()
-    runner = bench.runner()
-
-    def refuse(self: SimUio, device: UioDevice) -> SimUioHandle:
-        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
-
-    monkeypatch.setattr(SimUio, "open", refuse)
-    runner.supervisor.scan()
-    assert runner.states() == {"vol0": "broken"}
-    assert "Permission denied" in runner.reports[0]
-    assert bench.units["vol0"].closed
-
-
-def test_a_slow_storage_delays_no_other_device(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened = threading.Event()
-    opening = threading.Event()
-
-    def make(device: UioDevice) -> LogicalUnit | None:
-        if device.name == "slow":
-            opening.set()
-            opened.wait(LONG_S)
-        return bench.make_unit(device)
-
-    runner = bench.runner(make)
-    runner.loop.start_thread()
-    runner.supervisor.watch()
-    bench.device("vol0")
-    eventually(lambda: runner.states() == {"vol0": "served"})
-    bench.device("slow")
-    assert opening.wait(LONG_S)
-    with bench.disk("vol0") as disk:
-        disk.write(0, b"!" * BLOCK)
-    # Nor does it keep a clean stop from ending: what it opens later is closed again.
-    monkeypatch.setattr("lioshell.runner.supervisor.RELEASE_TIMEOUT_S", 0.05)
-    runner.supervisor.release_all()
-    assert bench.units["vol0"].closed
-    opened.set()
-    eventually(lambda: "slow" in bench.units and bench.units["slow"].closed)
-    assert runner.states() == {}
-    SimUio(bench.sim).open(SimUio(bench.sim).devices()[1]).close()
-
-
-def test_a_failing_scan_is_reported_and_the_next_one_happens(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    runner = bench.runner()
-    runner.loop.start_thread()
-    runner.supervisor.watch()
-
-    def fail(self: SimUio) -> list[UioDevice]:
-        raise OSError(errno.EIO, "sysfs fails")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(SimUio, "devices", fail)
-        bench.device("vol0")
-        eventually(lambda: bool(runner.reports))
-        assert "sysfs fails" in runner.reports[0]
-    bench.device("vol1")
-    eventually(lambda: runner.states() == {"vol0": "served", "vol1": "served"})
-
-
-def test_removal_in_the_middle_of_traffic(bench: Bench) -> None:
-    runner = bench.runner()
-    runner.loop.start_thread()
-    runner.supervisor.watch()
-    bench.device("busy")
-    bench.device("calm")
-    eventually(lambda: runner.states() == {"busy": "served", "calm": "served"})
-    removed: list[RunnerError] = []
-    writing = threading.Event()
-
-    def hammer() -> None:
-        with bench.disk("busy") as disk:
-            try:
-                while True:
-                    disk.write(0, b"b" * BLOCK)
-                    writing.set()
-            except RunnerError as error:
-                removed.append(error)
-
-    writer = threading.Thread(target=hammer)
-    writer.start()
-    with bench.disk("calm") as disk:
-        disk.write(0, b"c" * BLOCK)
-        assert writing.wait(LONG_S)
-        uio.unregister(bench.sim, "uio0")
-        writer.join(LONG_S)
-        assert "has been removed" in str(removed[0])
-        eventually(lambda: runner.states() == {"calm": "served"})
-        assert disk.read(0, 1) == b"c" * BLOCK

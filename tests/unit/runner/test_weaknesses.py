@@ -3,7 +3,7 @@
 
 6.1.N is about data that are lost or wrong, 6.2.N about rings, threads and error paths. Those of
 single commands (1, 2, 8, 10, 11, 20) are in scsi/test_weaknesses.py; 14 and 15 are in test_ring.py,
-18 and 19 in test_supervisor.py, 21 is in tests/cli/test_device_care.py.
+18 in test_supervisor.py, 19 in test_supervisor_waiting.py, 21 in tests/cli/test_device_care.py.
 """
 
 from __future__ import annotations
