@@ -14,7 +14,6 @@ from lioshell.errors import (
     NotFoundError,
     UsageError,
 )
-from lioshell.lio.backing_file import kernel_path, prepare_file
 from lioshell.lio.backing_use import learn, refuse_second_use, remember
 from lioshell.lio.backstores import StorageObject, known_storage_object
 from lioshell.lio.control_option import check_user_option, check_value
@@ -55,6 +54,8 @@ def create_fileio(
     one that is smaller, is refused: its file system may only not be mounted yet, and the kernel
     would make an empty one (target_core_file.c, O_CREAT).
     """
+    from lioshell.lio.backing_file import kernel_path, prepare_file
+
     path = kernel_path(file_or_dev)
     with lio.transaction() as steps:
         _begin(lio, "fileio", name)

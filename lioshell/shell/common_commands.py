@@ -7,9 +7,6 @@ import os
 from typing import TYPE_CHECKING, ClassVar
 
 from lioshell.errors import KernelError, NotFoundError, UsageError
-from lioshell.render.layout import Block
-from lioshell.render.tree import TreeLook
-from lioshell.shell import not_restored, suggestions, watching
 from lioshell.shell.node import Node
 from lioshell.shell.values import number
 from lioshell.specs import Parameter
@@ -54,6 +51,9 @@ class ShellNode(Node):
             ls
             ls /backstores 1
         """
+        from lioshell.render.tree import TreeLook
+        from lioshell.shell import not_restored
+
         nodes = [self] if path is None else self.session.nodes_at(path, self)
         levels = (
             self.session.prefs.number("tree_max_depth") if depth is None else number(depth, "depth")
@@ -153,6 +153,8 @@ class ShellNode(Node):
             watch 2 ls
             watch 0.5 get global prompt_length
         """
+        from lioshell.shell import watching
+
         watching.watch(self.session, self, interval_s, command)
 
     def ui_command_exit(self) -> str:
@@ -173,13 +175,15 @@ class ShellNode(Node):
         from lioshell.shell import command_help
 
         if topic is not None:
-            if topic not in self.list_commands():
+            if not self.has_command(topic):
                 raise self.session.no_such_command(self, topic)
             self.out.page(command_help.page(self, topic))
             return
         rows = [[name, command_help.of(self, name).summary] for name in self.list_commands()]
         self.out.table(["COMMAND", "WHAT IT DOES"], sorted(rows))
         if self.out.form == "text":
+            from lioshell.render.layout import Block
+
             self.out.page(
                 [
                     Block(text=""),
@@ -241,6 +245,8 @@ class ShellNode(Node):
     def _group(self, name: str) -> ParameterGroup:
         names = self.group_names()
         if name not in names:
+            from lioshell.shell import suggestions
+
             close = suggestions.close_to(name, [GLOBAL, *names])
             hint = f"Did you mean {close}?" if close else f"There is: {' '.join([GLOBAL, *names])}"
             raise NotFoundError(f"There is no group {name} at {self.path}", hint=hint)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 
 NO_SUMMARY = "..."
+_METHOD = "ui_command_"
+"""What the names of the methods begin with that are commands (configshell's convention)."""
 
 
 class Node(ConfigNode):
@@ -126,9 +128,25 @@ class Node(ConfigNode):
 
     # Commands
 
+    def list_commands(self) -> tuple[str, ...]:
+        """Return the names of this node's commands, sorted."""
+        return _commands_of(type(self))
+
+    def has_command(self, command: str) -> bool:
+        """Tell whether there is a command."""
+        return command in self.list_commands()
+
+    def has_method(self, command: str) -> bool:
+        """Tell whether this class itself has a command's method."""
+        return command in _commands_of(type(self))
+
+    def get_command_method(self, command: str) -> Any:
+        """Return the method of a command that there is."""
+        return getattr(self, f"{_METHOD}{command}")
+
     def check(self, command: str, positional: list[str], named: dict[str, str]) -> None:
         """Raise UsageError unless there is such a command and its parameters fit."""
-        if command not in self.list_commands():
+        if not self.has_command(command):
             raise self.session.no_such_command(self, command)
         parameters, _, takes_any_name = self.get_command_signature(command)
         for name in named:
@@ -189,6 +207,19 @@ class UnreadableNode(Node):
     def summary(self) -> tuple[str, bool | None]:
         """Return the reason."""
         return (f"unreadable: {self._error}", False)
+
+
+_commands: dict[type[Node], tuple[str, ...]] = {}
+
+
+def _commands_of(kind: type[Node]) -> tuple[str, ...]:
+    # configshell's own asks each name of each node for its kind, several times a command.
+    if kind not in _commands:
+        names = (name for name in dir(kind) if name.startswith(_METHOD))
+        _commands[kind] = tuple(
+            name.removeprefix(_METHOD) for name in names if callable(getattr(kind, name))
+        )
+    return _commands[kind]
 
 
 def is_component(name: str) -> bool:

@@ -14,7 +14,7 @@ from lioshell.errors import (
     NotFoundError,
     UsageError,
 )
-from lioshell.shell import grammar, many, paths, suggestions
+from lioshell.shell import grammar, many, paths
 from lioshell.shell.bookmarks import Bookmarks
 from lioshell.shell.command_log import CommandLog
 from lioshell.shell.common_commands import EXIT, GLOBAL
@@ -204,7 +204,7 @@ class Session(UserDevices):
         """
         first, rest = words[0], words[1:]
         is_path = grammar.looks_like_path(first) or (
-            first.text not in self.node.list_commands()
+            not self.node.has_command(first.text)
             and grammar.named_value(first) is None
             and is_component(first.text)
             and (bool(first.stars) or self.node.child(first.text) is not None)
@@ -218,7 +218,7 @@ class Session(UserDevices):
         except NotFoundError:
             parent, _, name = first.text.rpartition("/")
             above = self._node_or_none(parent or "/") if name else None
-            if above is None or name not in above.list_commands():
+            if above is None or not above.has_command(name):
                 raise
             return [above], name, rest
         if not rest:
@@ -330,9 +330,23 @@ class Session(UserDevices):
 
     # Suggestions
 
-    no_such_path = staticmethod(suggestions.no_such_path)
-    no_such_command = staticmethod(suggestions.no_such_command)
-    no_such_parameter = staticmethod(suggestions.no_such_parameter)
+    def no_such_path(self, node: Node, name: str) -> NotFoundError:
+        """Return the error for a child that does not exist."""
+        from lioshell.shell import suggestions
+
+        return suggestions.no_such_path(node, name)
+
+    def no_such_command(self, node: Node, name: str) -> LioshellError:
+        """Return the error for a command that a node does not have."""
+        from lioshell.shell import suggestions
+
+        return suggestions.no_such_command(node, name)
+
+    def no_such_parameter(self, node: Node, command: str, name: str) -> UsageError:
+        """Return the error for a parameter that a command does not have."""
+        from lioshell.shell import suggestions
+
+        return suggestions.no_such_parameter(node, command, name)
 
 
 @contextlib.contextmanager

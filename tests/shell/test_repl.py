@@ -18,7 +18,7 @@ from prompt_toolkit.styles import Style
 
 from lioshell.lio.fabrics import Fabric
 from lioshell.shell import editor, repl
-from lioshell.shell.nodes.root import RootNode
+from lioshell.shell.nodes.root_commands import RootCommands
 
 CTRL_C, UP = b"\x03", b"\x1b[A"
 IQN = "iqn.2003-01.com.example:disk1"
@@ -64,7 +64,7 @@ def test_no_defect_of_a_command_ends_it(terminal, monkeypatch, defect):
     def broken(self):
         raise defect
 
-    monkeypatch.setattr(RootNode, "ui_command_version", broken)
+    monkeypatch.setattr(RootCommands, "ui_command_version", broken)
     assert terminal.type("version", "pwd") == 0
     assert f"lioshell itself failed: {type(defect).__name__}" in terminal.err
     assert "Traceback" not in terminal.err
@@ -76,7 +76,7 @@ def test_with_v_a_failure_shows_its_traceback(terminal, monkeypatch):
     def broken(self):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(RootNode, "ui_command_version", broken)
+    monkeypatch.setattr(RootCommands, "ui_command_version", broken)
     terminal.new_session(verbose=True)
     terminal.type("version", "lz")
     assert terminal.err.count("Traceback") == 2
@@ -101,7 +101,7 @@ def test_ctrl_c_ends_a_command_and_not_the_session(terminal, monkeypatch):
         os.kill(os.getpid(), signal.SIGINT)
         threading.Event().wait(30)
 
-    monkeypatch.setattr(RootNode, "ui_command_version", slow)
+    monkeypatch.setattr(RootCommands, "ui_command_version", slow)
     assert terminal.type("version", "pwd") == 0
     assert terminal.err == "interrupted\n"
     assert terminal.out.endswith("/\n")
@@ -166,7 +166,7 @@ def test_a_place_that_vanished_while_nobody_typed(terminal, monkeypatch):
     def sabotage(self):
         Fabric(self.lio, self.lio.specs.fabric("iscsi")).target(IQN).delete()
 
-    monkeypatch.setattr(RootNode, "ui_command_version", sabotage)
+    monkeypatch.setattr(RootCommands, "ui_command_version", sabotage)
     # The command behind it stands for another program; it does not know where one stands.
     monkeypatch.setattr(type(terminal.session), "_leave_what_is_gone", lambda self: None, False)
     terminal.type(f"/iscsi create {IQN}", f"/iscsi/{IQN}/tpg1", "/ version")

@@ -1,38 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""/ : the backstores, the fabrics, and what concerns the whole configuration."""
+"""/ : the backstores and the fabrics; the commands of the whole configuration beside it.
+
+Every line passes through here, and few are for the root itself: its own commands are loaded when
+one is asked for (root_commands.py).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lioshell.errors import NotFoundError, SpecError
-from lioshell.lio.fabrics import Fabric
-from lioshell.lio.foreign import ForeignFolder, foreign_groups
-from lioshell.shell.nodes.apply_commands import ApplyCommands
-from lioshell.shell.nodes.export_command import ExportCommands
-from lioshell.shell.nodes.fabric_command import FabricCommand
-from lioshell.shell.nodes.sessions_command import SessionsCommand
-from lioshell.shell.nodes.specs_command import SpecsCommand
+from lioshell.shell.common_commands import ShellNode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from lioshell.lio.sessions import Login
     from lioshell.shell.node import Node
+    from lioshell.shell.nodes.root_commands import RootCommands
+    from lioshell.specs import Parameter
 
 
-class RootNode(ApplyCommands, SpecsCommand, SessionsCommand, ExportCommands, FabricCommand):
-    """The root of the tree."""
+class RootPlace(ShellNode):
+    """The root of the tree, with what is below it."""
 
     def child_names(self) -> list[str]:
         """List backstores first, then the fabrics that this machine has something for."""
+        from lioshell.lio.foreign import foreign_groups
+
         names = self.lio.specs.fabric_names()
         listed = [name for name in names if self._is_listed(name)]
         return ["backstores", *sorted([*listed, *foreign_groups(self.lio)])]
 
     def _is_listed(self, fabric: str) -> bool:
         try:
-            return Fabric(self.lio, self.lio.specs.fabric(fabric)).is_listed
+            return self.lio.fabric(fabric).is_listed
         except SpecError:
             # Its node says what is wrong with it.
             return True
@@ -47,6 +46,7 @@ class RootNode(ApplyCommands, SpecsCommand, SessionsCommand, ExportCommands, Fab
             from lioshell.shell.nodes.backstores import BackstoresNode
 
             return BackstoresNode(name, self, self.session)
+        from lioshell.lio.foreign import ForeignFolder, foreign_groups
         from lioshell.shell.nodes.fabric import FabricNode
 
         try:
@@ -61,20 +61,36 @@ class RootNode(ApplyCommands, SpecsCommand, SessionsCommand, ExportCommands, Fab
             raise reason
         return None
 
-    def logins(self) -> Iterable[Login]:
-        """Return the sessions of all targets."""
-        from lioshell.lio.sessions import all_logins
 
-        return all_logins(self.lio)
+class RootNode(RootPlace):
+    """The root of a session: what every node can do is its own, the rest it has loaded."""
 
-    def ui_command_version(self) -> None:
-        """Show the version of lioshell and of the kernel's target.
+    _loaded: RootCommands | None = None
 
-        Examples:
-            version
-        """
-        from lioshell import __version__
+    @property
+    def _in_full(self) -> RootCommands:
+        if self._loaded is None:
+            from lioshell.shell.nodes.root_commands import RootCommands
 
-        configfs = self.lio.configfs
-        kernel = configfs.read("version") if configfs.exists("version") else "not loaded"
-        self.out.fields({"lioshell": __version__, "kernel": kernel})
+            self._loaded = RootCommands(self.name, None, self.session)
+        return self._loaded
+
+    def list_commands(self) -> tuple[str, ...]:
+        """Return all commands of the root."""
+        return self._in_full.list_commands()
+
+    def has_command(self, command: str) -> bool:
+        """Tell whether there is a command."""
+        return self.has_method(command) or self._in_full.has_command(command)
+
+    def get_command_method(self, command: str) -> Any:
+        """Return the method of a command."""
+        if self.has_method(command):
+            return super().get_command_method(command)
+        return self._in_full.get_command_method(command)
+
+    def parameters_of(self, command: str) -> tuple[Parameter, ...]:
+        """Return what is known of a command's parameters, in no particular order."""
+        if self.has_method(command):
+            return super().parameters_of(command)
+        return self._in_full.parameters_of(command)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from lioshell.errors import HostError, KernelError
 from lioshell.lio.backstores import has_groups
-from lioshell.lio.groups import ParameterGroup
 from lioshell.model.sizes import format_size
 from lioshell.shell.common_commands import ShellNode
 from lioshell.specs import Parameter
 
 if TYPE_CHECKING:
     from lioshell.lio.backstores import StorageObject
+    from lioshell.lio.groups import ParameterGroup
     from lioshell.shell.node import Node
     from lioshell.shell.session import Session
 
@@ -119,6 +119,8 @@ class StorageObjectNode(ShellNode):
 
     def group(self, name: str) -> ParameterGroup:
         """Return the kernel's attributes, as attrib/ has them."""
+        from lioshell.lio.groups import ParameterGroup
+
         storage_object = self.storage_object
         declared = self.lio.specs.backstore(storage_object.plugin).attributes
         return ParameterGroup(self.lio, name, f"{storage_object.path}/attrib", declared)

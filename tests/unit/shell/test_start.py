@@ -64,3 +64,23 @@ def test_what_a_look_may_import(tmp_path, words):
     code, *imported = result.stderr.splitlines()[-1].split()
     assert code == "0"
     assert set(imported) <= MAY_BE_IMPORTED
+
+
+def test_a_line_that_only_passes_through_the_root_loads_none_of_its_commands(tmp_path):
+    environment = {"HOME": str(tmp_path), "PYTHONPATH": ":".join(sys.path)}
+    script = """
+import sys
+from lioshell.cli import main
+code = main(sys.argv[1:])
+found = {"lioshell.shell.nodes.root_commands", "lioshell.lio.fabrics", "lioshell.lio.export",
+         "lioshell.config.unrestored", "lioshell.shell.suggestions"} & set(sys.modules)
+print(code, *sorted(found), file=sys.stderr)
+"""
+    command = [sys.executable, "-c", script, f"--sim={tmp_path}/sim"]
+    lines = (
+        (["/backstores/ramdisk", "create", "r", "1M"], ["0"]),
+        (["/", "version"], ["0", "lioshell.shell.nodes.root_commands"]),
+    )
+    for line, expected in lines:
+        result = subprocess.run([*command, *line], capture_output=True, text=True, env=environment)
+        assert result.stderr.split() == expected
