@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lioshell.errors import RunnerError
 from lioshell.runner import tuning
+from lioshell.runner.priority import serve_first
 from lioshell.runner.spinning import usual_spin_us
 from lioshell.runner.turns import STARTING, Turns
 from lioshell.runner.watchdog import Watchdog
@@ -168,7 +169,9 @@ class Loop(Turns):
         with self._gate:
             if self._thread_id is not None or (self._thread and self._thread.is_alive()):
                 return
-            self._thread = threading.Thread(target=self._run, name="lioshell-runner", daemon=True)
+            self._thread = threading.Thread(
+                target=self._run_first, name="lioshell-runner", daemon=True
+            )
             self._thread.start()
 
     def stop(self) -> None:
@@ -214,6 +217,10 @@ class Loop(Turns):
         self._run()
         # A leader that was deposed is back from its command here; another one goes on.
         self._over.wait()
+
+    def _run_first(self) -> None:
+        serve_first()
+        self._run()
 
     def _run(self) -> None:
         with self._gate:

@@ -20,7 +20,9 @@ INLINE: Final = "inline"
 """What needs no wait in the loop's thread; without it every READ and WRITE is a worker's."""
 SPINNING: Final = "spinning"
 """Looking at the rings for a while before the loop's thread sleeps (spinning.py)."""
-PARTS: Final = (FAST_PATH, INLINE, SPINNING)
+PRIORITY: Final = "priority"
+"""The loop's thread goes before others (priority.py)."""
+PARTS: Final = (FAST_PATH, INLINE, SPINNING, PRIORITY)
 
 LARGE_BYTES: Final = 128 * 1024
 """The kernel is told at once of a transfer above this: it copies that one's data, and takes a

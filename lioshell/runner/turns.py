@@ -18,6 +18,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
+from lioshell.runner.priority import serve_first
 from lioshell.runner.spinning import Spinning
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Turns(ABC):
             if time.monotonic() - since < limit_s:
                 serving.append(claim)
                 return None
-            successor = threading.Thread(target=self._lead, name="lioshell-runner", daemon=True)
+            successor = threading.Thread(target=self._succeed, name="lioshell-runner", daemon=True)
             self._serving = []
             self._captured[fd] = device
             self._spinning.forget(fd)
@@ -127,6 +128,10 @@ class Turns(ABC):
                 self._epoll.register(fd, select.EPOLLIN)
                 raise
         return device
+
+    def _succeed(self) -> None:
+        serve_first()
+        self._lead()
 
     def _lead(self) -> None:
         with self._role:

@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING
 
 from lioshell.errors import LioshellError
+from lioshell.runner.priority import session_first
 from lioshell.runner.statistics import SLOW_S
 from lioshell.service.host import Host
 from lioshell.service.hosting import service_lock
@@ -74,6 +75,7 @@ def serve(
         def end() -> None:
             os.write(wake_fd, b"e")
 
+        session_first()
         watch = kernel.uio.watch()
         host: Host | Processes
         if per_device is None:
