@@ -141,6 +141,9 @@ class LogicalUnit(Protocol):
 class FastPath(Protocol):
     """What executes the plain commands at the head of a ring (scsi/fast_path.py)."""
 
+    large: bool
+    """Whether the command that was executed last, here or not, was a large transfer."""
+
     @property
     def executed(self) -> int:
         """How many commands were answered so far, those of a `run` that raised included."""
@@ -149,9 +152,9 @@ class FastPath(Protocol):
         """Execute up to `budget` commands, and return how many."""
 
     def single(
-        self, notify: Callable[[], None], statistics: Statistics
+        self, notify: Callable[[], None], statistics: Statistics, *, alone: bool = True
     ) -> Callable[[float], float]:
-        """Return what answers a plain command that is the only one in the ring."""
+        """Return what answers a plain command that is the only one, or first, in the ring."""
 
     def current(self) -> tuple[bytes, float] | None:
         """Return the CDB that is executed now, and since when, from any thread."""

@@ -45,6 +45,7 @@ class ServedDevice:
     """
 
     __slots__ = (
+        "_answer_first",
         "_begun",
         "_current",
         "_fast",
@@ -90,8 +91,10 @@ class ServedDevice:
         self.statistics = Statistics()
         self.answer_one: Callable[[float], float] = _not_one
         """Answers a plain command that is alone in the ring; time -> time, 0.0: it is `drain`'s."""
+        self._answer_first: Callable[[float], float] = _not_one
         if self._fast is not None:
             self.answer_one = self._fast.single(handle.notify, self.statistics)
+            self._answer_first = self._fast.single(handle.notify, self.statistics, alone=False)
         self.closed = False
 
     @property
@@ -179,9 +182,13 @@ class ServedDevice:
         cursor = ring.cursor
         left = BUDGET_COMMANDS
         fast = None if stale else self._fast
-        if fast is not None and not done and (ended := self.answer_one(now)):
-            age.emptied(ended)
-            return not ring.empty
+        if fast is not None and not done:
+            if ended := self.answer_one(now):
+                age.emptied(ended)
+                return not ring.empty
+            if fast.large and self._answer_first(now):
+                age.moved(ring.distance(cursor, ring.cursor), now)
+                return not ring.empty
         before = 0 if fast is None else fast.executed
         plain = 0
         try:
@@ -214,7 +221,10 @@ class ServedDevice:
                     else:
                         complete(cmd_id, command, answer)
                         done += 1
-                        left = 0 if command.size_bytes > tuning.LARGE_BYTES else left
+                        if command.size_bytes > tuning.LARGE_BYTES:
+                            left = 0
+                            if fast is not None:
+                                fast.large = True
                 except KeyboardInterrupt as error:
                     # Ctrl-C in the middle of a command: the initiator sends it again.
                     complete(cmd_id, command, BUSY)

@@ -36,6 +36,8 @@ _PREFETCH_LIMIT_BYTES = 16 << 20
 
 _INLINE_READ_BYTES = 128 * 1024
 """Copying more takes longer than handing the command to a worker, where several run at once."""
+_FEW_CPUS = 2
+"""There several do not: one CPU is the loop's, the other has the initiator's side to carry."""
 _INLINE_WRITE_BYTES = 1 << 20
 """Workers that write gain nothing by being several: the kernel lets one at a time into a file."""
 _INLINE_BUFFERS = 64
@@ -52,6 +54,12 @@ def _small_sum(buffers: list[memoryview]) -> int:
 
 
 _SYNC = ";sync"
+
+
+def _inline_read_bytes() -> int:
+    """Return up to what size what the page cache holds is read in the loop's thread."""
+    cpus = len(os.sched_getaffinity(0))
+    return _INLINE_READ_BYTES if cpus > _FEW_CPUS else _INLINE_WRITE_BYTES
 
 
 def _split(config: str) -> tuple[str, bool]:
@@ -94,7 +102,7 @@ class FileHandler(Handler):
         self._direct = DirectFile(
             fd,
             os.RWF_NOWAIT,
-            _INLINE_READ_BYTES,
+            _inline_read_bytes(),
             _INLINE_WRITE_BYTES if write_cache else _NONE,
         )
         kind = type(self)

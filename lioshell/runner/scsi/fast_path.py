@@ -66,11 +66,13 @@ class FastPath:
         "_buffers",
         "_file",
         "_limit_bytes",
+        "_most_bytes",
         "_ring",
         "_since",
         "_slow",
         "_unit",
         "executed",
+        "large",
     )
 
     def __init__(self, unit: Unit, ring: Ring, slow: Callable[[bytes, float], None]) -> None:
@@ -85,13 +87,16 @@ class FastPath:
         self._since = 0.0
         self.executed = 0
         """How many commands were answered so far."""
+        self.large = False
+        """Whether the last one that was executed, here or not, was large (tuning.LARGE_BYTES)."""
         self._look_at_storage()
 
     def _look_at_storage(self) -> None:
         unit = self._unit
         self._file = unit.direct_file
         self._block_size_bytes = unit.block_size_bytes
-        self._limit_bytes = min(unit.transfer_limit_blocks * unit.block_size_bytes, LARGE_BYTES)
+        self._most_bytes = unit.transfer_limit_blocks * unit.block_size_bytes
+        self._limit_bytes = min(self._most_bytes, LARGE_BYTES)
         self._buffers.clear()
 
     def run(self, budget: int, now: float, enough: float, slow_s: float) -> int:
@@ -123,7 +128,7 @@ class FastPath:
             ring.order_memory()
         block_size = self._block_size_bytes
         size_bytes = unit.blocks * block_size
-        # Beside a large transfer what the general path costs is nothing.
+        # A large one is told of by itself: it is single's, or the general path's.
         read_limit = write_limit = self._limit_bytes
         if file.read_limit_bytes < read_limit:
             read_limit = file.read_limit_bytes
@@ -196,6 +201,7 @@ class FastPath:
                 words[_TAIL] = position
                 ring.cursor = position
                 self.executed += executed
+                self.large = False
             self._at = 0
             # Frames of an exception would keep slices of the map, which then cannot be closed.
             entries = ()
@@ -206,13 +212,14 @@ class FastPath:
         return executed
 
     def single(
-        self, notify: Callable[[], None], statistics: Statistics
+        self, notify: Callable[[], None], statistics: Statistics, *, alone: bool = True
     ) -> Callable[[float], float]:
         """Return what answers a plain command that is the only one in the ring, at once.
 
         It takes the time and returns the time afterwards, 0.0 where the command was left in the
         ring. An initiator with one command in flight waits for nothing but this, so it is one
-        function with all that it needs bound.
+        function with all that it needs bound. Without `alone` others may stand behind it: of a
+        large transfer the kernel is told at once all the same.
         """
         unit = self._unit
         ring = self._ring
@@ -228,7 +235,7 @@ class FastPath:
                 after = 0
             file = unit.direct_file
             if (
-                words[_HEAD] != after
+                (words[_HEAD] != after and (alone or not self._is_whole(first)))
                 or words[_TAIL] != first
                 or ring.slots
                 or file is None
@@ -250,7 +257,7 @@ class FastPath:
                 offset = (a << 32 | b) * block_size
             else:
                 return 0.0
-            if size > self._limit_bytes or offset + size > unit.blocks * block_size:
+            if size > self._most_bytes or offset + size > unit.blocks * block_size:
                 return 0.0
             self._since = now
             self._at = cdb_offset
@@ -270,6 +277,7 @@ class FastPath:
                     return 0.0
                 words[(start + abi.ENTRY_STATUS) // 4] = 0
                 words[_TAIL] = ring.cursor = after
+                self.large = size > LARGE_BYTES
             except OSError:
                 return 0.0
             finally:
@@ -284,6 +292,13 @@ class FastPath:
             return ended
 
         return answer_one
+
+    def _is_whole(self, first: int) -> bool:
+        """Tell whether the entry there lies before the head, and the head within the ring."""
+        ring_size = self._ring.ring_size
+        head = self._ring.words[_HEAD]
+        end = head if head > first else ring_size
+        return head != first and head < ring_size and end - first >= _SIZE
 
     def _remember(self, iov: bytes) -> tuple[list[memoryview], int, int]:
         """Return the buffer that an iov names, checked; `_NO_BUFFER` if it is none."""

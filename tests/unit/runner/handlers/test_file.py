@@ -152,9 +152,24 @@ def test_without_the_flag_only_a_memory_file_system_is_read_at_once(
     assert handler.try_read(views(bytearray(512)), 0) is in_memory
 
 
-def test_a_large_transfer_is_left_to_a_worker(handler) -> None:
+@pytest.mark.parametrize(("cpus", "at_once"), [(1, True), (2, True), (3, False)])
+def test_a_large_read_is_left_to_a_worker_where_there_are_cpus_for_several(
+    path, monkeypatch, cpus, at_once
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cpus)))
+    size = 2 << 20
+    undo = FileHandler.prepare(path, size, 512)
+    handler = FileHandler.open(path, size, 512)
+    handler.write(views(b"z" * size), 0, False)
+    assert handler.try_read(views(bytearray(128 * 1024)), 0) is True
+    assert handler.try_read(views(bytearray(256 * 1024)), 0) is at_once
+    assert handler.try_read(views(bytearray((1 << 20) + 512)), 0) is False
+    handler.close()
+    undo()
+
+
+def test_a_large_write_is_left_to_a_worker(handler) -> None:
     large = bytearray(256 * 1024)
-    assert handler.try_read(views(large), 0) is False
     # The kernel lets one writer at a time into a file: a worker gains time for large ones only.
     assert handler.try_write(views(large), 0) is True
     assert handler.try_write(views(bytearray((1 << 20) + 512)), 0) is False
