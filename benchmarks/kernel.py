@@ -30,6 +30,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks import ring_consumer  # noqa: E402 - after the path
 from benchmarks.measure import document, samples  # noqa: E402 - the same
 from tests.kernel.vm import Guest, VmError, ensure_image  # noqa: E402 - the same
+from tests.kernel.vm.machine import machines_to_try  # noqa: E402 - the same
 
 if TYPE_CHECKING:
     from benchmarks.measure.document import About
@@ -147,11 +148,16 @@ def _about(guest: Guest, rounds: int) -> About:
     return document.About(
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         commit=commit,
-        machine=f"{os.cpu_count()} x {models[0] if models else platform.machine()}",
+        machine=f"{os.cpu_count()} x {models[0] if models else platform.machine()}, {_emulated()}",
         guest=f"Linux {guest.kernel_release}, Python {guest.python_version}",
         load=f"{os.getloadavg()[0]:.1f}",
         rounds=rounds,
     )
+
+
+def _emulated() -> str:
+    machine = machines_to_try()[0]
+    return f"-cpu {machine.cpu}" if machine.accelerator == "tcg" else machine.accelerator
 
 
 def _table(folder: Path, part: str) -> str:

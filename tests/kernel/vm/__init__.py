@@ -8,6 +8,7 @@
 The image is made once and cached outside of the checkout; see `image.py`. Environment:
 
     LIOSHELL_VM_ACCEL    tcg (default), or kvm, with tcg after it where kvm does not boot
+    LIOSHELL_VM_CPU      QEMU's -cpu in software, max,-erms by default (machine.py says why)
     LIOSHELL_VM_MEMORY   MiB of memory, 3072 by default
     LIOSHELL_VM_WAIT     seconds to wait for another virtual machine to end, 1800 by default
     LIOSHELL_VM_MIRROR   a Debian mirror for the image, instead of Debian's own

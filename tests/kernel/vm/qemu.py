@@ -82,7 +82,7 @@ def command_line(
         *(() if machine.systemd else ("-no-reboot",)),
         *("-machine", "pc,vmport=off", "-display", "none", "-nic", "none"),
         *("-accel", ACCELERATORS[machine.accelerator]),
-        *("-cpu", "host" if machine.accelerator == "kvm" else "max"),
+        *("-cpu", "host" if machine.accelerator == "kvm" else machine.cpu),
         *("-smp", str(machine.cpus), "-m", str(machine.memory_mib)),
         *("-kernel", str(image.vmlinuz), "-initrd", str(image.initramfs)),
         *("-append", KERNEL_COMMAND_LINE + (" lioshell.init=systemd" if machine.systemd else "")),
