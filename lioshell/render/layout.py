@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from lioshell.render.tree import Span
+from lioshell.render.span import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,14 +10,15 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, TextIO
 
-from lioshell.render import layout
-from lioshell.render.tree import AS_TARGETCLI, Span, TreeItem, TreeLook, tree_data, tree_lines
+from lioshell.render.span import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from lioshell.environment import Environment
     from lioshell.errors import LioshellError
+    from lioshell.render.layout import Block
+    from lioshell.render.tree import TreeItem, TreeLook
 
 SCHEMA = "lioshell/1"
 """Name and version of the JSON and YAML answers; described in docs/output.md."""
@@ -112,8 +113,10 @@ class Output:
         for line in text.splitlines():
             self._show([Span(line, "plain")])
 
-    def page(self, blocks: Sequence[layout.Block]) -> None:
+    def page(self, blocks: Sequence[Block]) -> None:
         """Show a page of help: paragraphs, examples, lists of words with their meaning."""
+        from lioshell.render import layout
+
         if self.form != "text":
             lines = ("".join(s.text for s in line) for line in layout.page(blocks, None))
             self._result = "\n".join(lines)
@@ -121,11 +124,14 @@ class Output:
         for spans in layout.page(blocks, self._fold_width):
             self._show(spans)
 
-    def tree(self, item: TreeItem, look: TreeLook = AS_TARGETCLI) -> None:
-        """Show a tree."""
+    def tree(self, item: TreeItem, look: TreeLook | None = None) -> None:
+        """Show a tree, as targetcli does where nothing is said."""
+        from lioshell.render.tree import AS_TARGETCLI, tree_data, tree_lines
+
         if self.form != "text":
             self._result = tree_data(item)
             return
+        look = look or AS_TARGETCLI
         for spans in tree_lines(item, self._env.width, look, fold=self._fold_width is not None):
             self._show(spans)
 
@@ -145,6 +151,8 @@ class Output:
         if self.form != "text":
             self._result = {name: value for name, value, _, _ in rows}
             return
+        from lioshell.render import layout
+
         if title:
             self._show([Span(title, "heading")])
         for spans in layout.parameters(rows, self._fold_width):
@@ -156,6 +164,8 @@ class Output:
             keys = [_key(name) for name in columns]
             self._result = [dict(zip(keys, row, strict=True)) for row in rows]
             return
+        from lioshell.render import layout
+
         for spans in layout.columns(columns, rows, self._fold_width):
             self._show(spans)
 
@@ -217,6 +227,8 @@ class Output:
 
     def _tell_folded(self, head: Span, text: str) -> None:
         """Tell a sentence behind a head; a terminal gets lines that end at a word."""
+        from lioshell.render import layout
+
         indent = len(head.text)
         width = self._env.width if _is_terminal(self._env.stderr) else None
         first, *more = layout.folded(_safe(text), None if width is None else width - indent)

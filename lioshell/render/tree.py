@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from lioshell.render.span import Span
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -29,13 +31,6 @@ class TreeItem(NamedTuple):
     healthy: bool | None
     children: list[TreeItem]
     state: str = ""
-
-
-class Span(NamedTuple):
-    """A piece of a line in one style; styles are names of render/color.py."""
-
-    text: str
-    style: str
 
 
 class TreeLook(NamedTuple):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import types
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from lioshell.errors import HostError
 
@@ -97,20 +97,19 @@ else:
         found.getfullargspec = _arguments
         return found
 
-    class _Arguments(NamedTuple):
-        args: list[str]
-        varargs: str | None
-        varkw: str | None
-        defaults: tuple[Any, ...] | None
-
-    def _arguments(method: Callable[..., Any]) -> _Arguments:
+    def _arguments(method: Callable[..., Any]) -> types.SimpleNamespace:
         """Return a method's parameters, as inspect.getfullargspec does."""
         code = method.__code__
         count = code.co_argcount
         more = list(code.co_varnames[count + code.co_kwonlyargcount :])
         varargs = more.pop(0) if code.co_flags & _VARARGS else None
         varkw = more.pop(0) if code.co_flags & _VARKEYWORDS else None
-        return _Arguments(list(code.co_varnames[:count]), varargs, varkw, method.__defaults__)
+        return types.SimpleNamespace(
+            args=list(code.co_varnames[:count]),
+            varargs=varargs,
+            varkw=varkw,
+            defaults=method.__defaults__,
+        )
 
     _node = _load()
     ConfigNode = _node.ConfigNode

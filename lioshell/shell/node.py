@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from lioshell.errors import KernelError, LioshellError, NotFoundError, UsageError
 from lioshell.model.names import sort_key
-from lioshell.render.tree import TreeItem
 from lioshell.shell.configshell_node import ConfigNode, ExecutionError
 
 if TYPE_CHECKING:
     from lioshell.lio.groups import ParameterGroup
     from lioshell.lio.root import Lio
     from lioshell.render.output import Output
+    from lioshell.render.tree import TreeItem
     from lioshell.shell.session import Session
     from lioshell.specs import Parameter
 
@@ -114,6 +114,8 @@ class Node(ConfigNode):
 
     def tree_item(self, depth: int | None) -> TreeItem:
         """Return this node and what is below it, `depth` levels deep (None: all of it)."""
+        from lioshell.render.tree import TreeItem
+
         children = []
         try:
             summary, healthy = self.summary()

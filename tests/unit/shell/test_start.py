@@ -73,7 +73,8 @@ import sys
 from lioshell.cli import main
 code = main(sys.argv[1:])
 found = {"lioshell.shell.nodes.root_commands", "lioshell.lio.fabrics", "lioshell.lio.export",
-         "lioshell.config.unrestored", "lioshell.shell.suggestions"} & set(sys.modules)
+         "lioshell.config.unrestored", "lioshell.shell.suggestions",
+         "lioshell.render.tree", "lioshell.render.layout"} & set(sys.modules)
 print(code, *sorted(found), file=sys.stderr)
 """
     command = [sys.executable, "-c", script, f"--sim={tmp_path}/sim"]
