@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from yaml import Event, Node
 
 _MAX_CHARACTERS = 1 << 20
+_TOO_DEEP = "nested too deeply"
 _MAX_DEPTH = 50
 _TAG = "tag:yaml.org,2002:"
 
@@ -46,6 +47,8 @@ def parse(path: str) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         problem = getattr(error, "problem", None) or "no YAML text"
+        if "nesting depth" in problem:
+            problem = _TOO_DEEP  # a newer libyaml looks ahead, and refuses it before us
         raise SpecError(f"{path}:{line}: {problem}", path=path, line=line) from error
     reader = _Reader(path)
     if root is None:
@@ -71,7 +74,7 @@ def _refuse_depth(path: str, events: Iterable[Event]) -> None:
         if depth > _MAX_DEPTH:
             mark = event.start_mark
             line = 1 if mark is None else mark.line + 1
-            raise SpecError(f"{path}:{line}: nested too deeply", path=path, line=line)
+            raise SpecError(f"{path}:{line}: {_TOO_DEEP}", path=path, line=line)
 
 
 class _Reader:

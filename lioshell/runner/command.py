@@ -142,7 +142,9 @@ class FastPath(Protocol):
     """What executes the plain commands at the head of a ring (scsi/fast_path.py)."""
 
     large: bool
-    """Whether the command that was executed last, here or not, was a large transfer."""
+    """Whether the last command that was looked at is a large transfer (tuning.LARGE_BYTES)."""
+    first: Callable[[float], float]
+    """What `single` returns, for a command that may have others behind it."""
 
     @property
     def executed(self) -> int:
@@ -152,9 +154,9 @@ class FastPath(Protocol):
         """Execute up to `budget` commands, and return how many."""
 
     def single(
-        self, notify: Callable[[], None], statistics: Statistics, *, alone: bool = True
+        self, notify: Callable[[], None], statistics: Statistics
     ) -> Callable[[float], float]:
-        """Return what answers a plain command that is the only one, or first, in the ring."""
+        """Return what answers a plain command that is the only one in the ring."""
 
     def current(self) -> tuple[bytes, float] | None:
         """Return the CDB that is executed now, and since when, from any thread."""

@@ -16,7 +16,7 @@ from lioshell.runner import tuning
 from lioshell.runner.abi import MAILBOX_HEAD_WORD, MAILBOX_TAIL_WORD
 from lioshell.runner.age import OLD_S, Age
 from lioshell.runner.command import GOOD, INTERNAL_TARGET_FAILURE, Deferred, Response, forget
-from lioshell.runner.jobs import BUSY, TASK_ABORTED, Job, Jobs
+from lioshell.runner.jobs import BUSY, TASK_ABORTED, Job, Jobs, busy
 from lioshell.runner.ring import Ring
 from lioshell.runner.statistics import Statistics
 
@@ -45,7 +45,6 @@ class ServedDevice:
     """
 
     __slots__ = (
-        "_answer_first",
         "_begun",
         "_current",
         "_fast",
@@ -91,10 +90,8 @@ class ServedDevice:
         self.statistics = Statistics()
         self.answer_one: Callable[[float], float] = _not_one
         """Answers a plain command that is alone in the ring; time -> time, 0.0: it is `drain`'s."""
-        self._answer_first: Callable[[float], float] = _not_one
         if self._fast is not None:
             self.answer_one = self._fast.single(handle.notify, self.statistics)
-            self._answer_first = self._fast.single(handle.notify, self.statistics, alone=False)
         self.closed = False
 
     @property
@@ -186,7 +183,7 @@ class ServedDevice:
             if ended := self.answer_one(now):
                 age.emptied(ended)
                 return not ring.empty
-            if fast.large and self._answer_first(now):
+            if fast.large and fast.first(now):
                 age.moved(ring.distance(cursor, ring.cursor), now)
                 return not ring.empty
         before = 0 if fast is None else fast.executed
@@ -221,10 +218,7 @@ class ServedDevice:
                     else:
                         complete(cmd_id, command, answer)
                         done += 1
-                        if command.size_bytes > tuning.LARGE_BYTES:
-                            left = 0
-                            if fast is not None:
-                                fast.large = True
+                        left = 0 if command.size_bytes > tuning.LARGE_BYTES else left
                 except KeyboardInterrupt as error:
                     # Ctrl-C in the middle of a command: the initiator sends it again.
                     complete(cmd_id, command, BUSY)
@@ -339,7 +333,7 @@ class ServedDevice:
             f"{self.device.configfs_path}: commands that had waited for up to"
             f" {now - self.age.not_before:.0f} s were not executed"
         )
-        return _busy
+        return busy
 
     def _slow(self, cdb: bytes, took_s: float, inline: bool = True) -> None:
         self.statistics.note_slow(cdb, took_s)
@@ -404,7 +398,3 @@ class ServedDevice:
 
 def _not_one(_now: float) -> float:
     return 0.0
-
-
-def _busy(_command: Command) -> Response:
-    return BUSY

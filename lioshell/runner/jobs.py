@@ -26,6 +26,11 @@ BUSY = Response(0x08)
 TASK_ABORTED = Response(0x40)
 
 
+def busy(_command: Command) -> Response:
+    """Answer a command that is not to be executed now."""
+    return BUSY
+
+
 class Runner(Protocol):
     """What starts jobs: the loop's workers."""
 

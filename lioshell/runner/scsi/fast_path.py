@@ -72,6 +72,7 @@ class FastPath:
         "_slow",
         "_unit",
         "executed",
+        "first",
         "large",
     )
 
@@ -88,7 +89,10 @@ class FastPath:
         self.executed = 0
         """How many commands were answered so far."""
         self.large = False
-        """Whether the last one that was executed, here or not, was large (tuning.LARGE_BYTES)."""
+        """Whether the last one that was looked at is large (tuning.LARGE_BYTES)."""
+        self.first: Callable[[float], float] = _none
+        """What `single` returns, for a command that may have others behind it: of a large transfer
+        the kernel is told at once all the same."""
         self._look_at_storage()
 
     def _look_at_storage(self) -> None:
@@ -152,6 +156,7 @@ class FastPath:
         # Words of the ring that a status is written to: of the first command, of the next one.
         begin = done = (start + abi.ENTRY_STATUS) // 4
         last = now
+        size = 0
         try:
             for (len_op, fixed, cdb_offset, iov), (what, a, b, c, d) in entries:
                 if len_op != _LEN_OP or fixed != _ONE_BUFFER or cdb_offset != cdb_at:
@@ -201,7 +206,7 @@ class FastPath:
                 words[_TAIL] = position
                 ring.cursor = position
                 self.executed += executed
-                self.large = False
+            self.large = not executed and size > LARGE_BYTES
             self._at = 0
             # Frames of an exception would keep slices of the map, which then cannot be closed.
             entries = ()
@@ -212,15 +217,20 @@ class FastPath:
         return executed
 
     def single(
-        self, notify: Callable[[], None], statistics: Statistics, *, alone: bool = True
+        self, notify: Callable[[], None], statistics: Statistics
     ) -> Callable[[float], float]:
         """Return what answers a plain command that is the only one in the ring, at once.
 
         It takes the time and returns the time afterwards, 0.0 where the command was left in the
         ring. An initiator with one command in flight waits for nothing but this, so it is one
-        function with all that it needs bound. Without `alone` others may stand behind it: of a
-        large transfer the kernel is told at once all the same.
+        function with all that it needs bound.
         """
+        self.first = self._answering(notify, statistics, alone=False)
+        return self._answering(notify, statistics, alone=True)
+
+    def _answering(
+        self, notify: Callable[[], None], statistics: Statistics, *, alone: bool
+    ) -> Callable[[float], float]:
         unit = self._unit
         ring = self._ring
         words = ring.words
@@ -332,3 +342,7 @@ class FastPath:
     def close(self) -> None:
         """Let go of every buffer, so that the region can be unmapped."""
         self._buffers.clear()
+
+
+def _none(_now: float) -> float:
+    return 0.0
