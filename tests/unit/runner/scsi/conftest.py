@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from lioshell.runner import ring
 from lioshell.runner.command import Command, Deferred, Response
 from lioshell.runner.handlers.base import Extent, Handler, nothing_made
 from lioshell.runner.scsi.disk import Disk
@@ -218,3 +219,17 @@ def invalid_field(sense):
         return sense(5, 0x24, 0, pointer=(0xC0 if bit is None else 0xC8 | bit, 0, byte))
 
     return expected
+
+
+@pytest.fixture
+def general(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The CDBs that went through the general path."""
+    seen: list[bytes] = []
+    real = ring.Command
+
+    def command(cdb: bytes, data: list[memoryview], size_bytes: int) -> Command:
+        seen.append(cdb)
+        return real(cdb, data, size_bytes)
+
+    monkeypatch.setattr(ring, "Command", command)
+    return seen
