@@ -25,7 +25,7 @@ def bench(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def everything_is_large(bench, monkeypatch):
+def everything_is_large(all_parts, bench, monkeypatch):
     """Have what is longer than a block told of by itself, as what is above 128 KiB is."""
     monkeypatch.setattr("lioshell.runner.scsi.fast_path.LARGE_BYTES", BLOCK)
     monkeypatch.setattr(tuning, "LARGE_BYTES", BLOCK)
