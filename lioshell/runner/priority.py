@@ -38,8 +38,10 @@ def session_first() -> None:
     """Give the session of a service, which is its leader, that priority among the others.
 
     Where the kernel shares the CPUs out among sessions, a nice value counts inside its own alone
-    (sched(7), The autogroup feature). A session that somebody works in is left as it is.
+    (sched(7), The autogroup feature). A session that somebody works in is left as it is, and so is
+    one whose nice value somebody has chosen.
     """
-    if tuning.has(tuning.PRIORITY) and os.getsid(0) == os.getpid():
+    leads = os.getsid(0) == os.getpid()
+    if tuning.has(tuning.PRIORITY) and leads and os.getpriority(os.PRIO_PROCESS, 0) == 0:
         with contextlib.suppress(OSError), open(_AUTOGROUP, "w") as file:
             file.write(str(NICE))

@@ -95,14 +95,17 @@ def test_it_can_be_left_out(monkeypatch: pytest.MonkeyPatch, may: list[tuple[int
     assert may == []
 
 
-@pytest.mark.parametrize(("leads", "expected"), [(True, "-10"), (False, "0")])
+@pytest.mark.parametrize(
+    ("leads", "chosen", "expected"), [(True, 0, "-10"), (False, 0, "0"), (True, 5, "0")]
+)
 def test_only_the_session_of_a_service_is_raised(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, leads: bool, expected: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, leads: bool, chosen: int, expected: str
 ) -> None:
     file = tmp_path / "autogroup"
     file.write_text("0")
     monkeypatch.delenv(tuning.VARIABLE, raising=False)
     monkeypatch.setattr(os, "getsid", lambda _: os.getpid() if leads else 1)
+    monkeypatch.setattr(os, "getpriority", lambda *_: chosen)
     monkeypatch.setattr(priority, "_AUTOGROUP", str(file))
     priority.session_first()
     assert file.read_text() == expected
