@@ -11,7 +11,6 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from lioshell.kernel.open import open_sim
 from lioshell.kernel.sim.configfs import SimConfigfs
 from lioshell.service.hosting import service_runs
 from lioshell.specs import Specs
+from tests.patience import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -213,10 +213,8 @@ class Processes:
                     os.kill(pid, signal.SIGTERM)
                 except ProcessLookupError:
                     continue
-        deadline = time.monotonic() + TIMEOUT_S
-        while service_runs(str(self._cli.sim / "run")):
-            assert time.monotonic() < deadline, "a service does not end"
-            time.sleep(0.01)
+        run_dir = str(self._cli.sim / "run")
+        eventually(lambda: not service_runs(run_dir), what="a service does not end")
 
 
 @pytest.fixture

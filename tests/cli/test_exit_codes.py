@@ -6,12 +6,12 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import time
 
 import pytest
 
 from lioshell.kernel.sim.faults import Faults
 from lioshell.lio import lock
+from tests.patience import eventually
 
 IQN = "iqn.2003-01.com.example:disk1"
 
@@ -126,7 +126,7 @@ def test_130_interrupted_while_it_waits_for_a_line(process):
     running = process.start()
     running.stdin.write("pwd\n")
     running.stdin.flush()
-    wait_until(lambda: blocked_in_read(running.pid))
+    eventually(lambda: blocked_in_read(running.pid))
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=30)
 
@@ -142,20 +142,13 @@ def test_130_interrupted_while_it_waits_for_the_lock(cli, process):
     with (cli.sim / "run/lock").open("r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         running = process.start("/backstores/ramdisk", "delete", "r0")
-        wait_until(lambda: opened(running.pid, str(cli.sim / "run/lock")))
+        eventually(lambda: opened(running.pid, str(cli.sim / "run/lock")))
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=30)
 
     assert running.returncode == 130
     assert "Traceback" not in err
     assert cli.tree() == before
-
-
-def wait_until(condition) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def blocked_in_read(pid: int) -> bool:

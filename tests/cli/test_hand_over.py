@@ -11,6 +11,7 @@ import pytest
 from lioshell.errors import UsageError
 from lioshell.kernel.sim.initiator import SimDisk
 from lioshell.service.hosting import Hosting, SessionHosting
+from tests.patience import Patience
 
 PATH = "core/user_0/vol0"
 LONG_S = 30.0
@@ -40,10 +41,10 @@ class Initiator(threading.Thread):
             self.failure = error
 
     def goes_on(self):
-        before, end = self.rounds, time.monotonic() + LONG_S
+        before, patience = self.rounds, Patience(LONG_S)
         while self.rounds < before + 20:
             assert self.failure is None, self.failure
-            assert time.monotonic() < end
+            assert patience.lasts()
             time.sleep(0.01)
 
 

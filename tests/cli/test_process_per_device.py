@@ -5,21 +5,14 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 
 import pytest
 
 from lioshell.errors import ExitCode
 from lioshell.kernel.sim.initiator import SimDisk
+from tests.patience import eventually
 
 LONG_S = 30.0
-
-
-def eventually(condition):
-    deadline = time.monotonic() + LONG_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
 
 
 @pytest.fixture

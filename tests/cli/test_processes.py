@@ -6,11 +6,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 
 import pytest
 
 from lioshell.service.hosting import service_runs
+from tests.patience import eventually
 
 IQN = "iqn.2003-01.com.example:disk1"
 NAA = "naa.5001405a1b2c3d4e"
@@ -103,7 +103,7 @@ def test_a_service_in_the_foreground_until_it_is_told_to_stop(cli, process):
     service = process.start("serve")
     image = cli.folder / "vol0.img"
     try:
-        wait_until(lambda: service_runs(str(cli.sim / "run")))
+        eventually(lambda: service_runs(str(cli.sim / "run")))
         result = process("/backstores/user:file", "create", "vol0", "1M", str(image))
         assert result.code == 0, result
         assert f"served by the service (process {service.pid})" in result.out
@@ -119,19 +119,12 @@ def test_a_service_in_the_foreground_until_it_is_told_to_stop(cli, process):
     assert "no runner" in summary
 
 
-def wait_until(condition) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_a_lun_that_nobody_would_answer_for_is_refused(cli, process):
     """Without a service the LUN's scan would wait for ever."""
     image = cli.folder / "vol0.img"
     assert process("/backstores/user:file", "create", "vol0", "1M", str(image)).code == 0
     process.end_services()
-    wait_until(lambda: "no runner" in cli("ls").out)
+    eventually(lambda: "no runner" in cli("ls").out)
     cli.ok(f"/loopback create {NAA}")
     before = cli.tree()
     result = cli(f"/loopback/{NAA}/luns", "create", "/backstores/user:file/vol0")

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
 
 from lioshell.service.hosting import service_runs
+from tests.patience import eventually
 
 EXAMPLE = Path(__file__).with_name("data") / "targetcli-saveconfig.json"
 
@@ -69,7 +69,4 @@ def test_a_disk_of_another_runner_leaves_no_service_behind(cli, process, tmp_pat
     item = {"name": "u1", "plugin": "user", "size": 1 << 20, "config": "other//srv/u1.img"}
     (tmp_path / "saved").write_text(json.dumps({"storage_objects": [item]}))
     assert process("restoreconfig", str(tmp_path / "saved")).code == 0
-    deadline = time.monotonic() + 2
-    while service_runs(str(cli.sim / "run")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not service_runs(str(cli.sim / "run"))
+    eventually(lambda: not service_runs(str(cli.sim / "run")), seconds=5)

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pyte
 
+from tests.patience import Patience
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 30
 IN_FOREGROUND = (
@@ -92,9 +94,9 @@ class Screen:
 
     def until(self, text):
         """Wait until a text has come since the last one that was waited for."""
-        deadline = time.monotonic() + TIMEOUT_S
+        patience = Patience(TIMEOUT_S)
         while text not in self.plain[self._seen :]:
-            assert time.monotonic() < deadline, f"{text!r} did not come:\n{self.plain}"
+            assert patience.lasts(), f"{text!r} did not come:\n{self.plain}"
             if select.select([self.master], [], [], 0.2)[0]:
                 try:
                     data = os.read(self.master, 65536)
@@ -122,9 +124,9 @@ class Screen:
 
     def until_screen(self, fits, what):
         """Wait until the screen fits."""
-        deadline = time.monotonic() + TIMEOUT_S
+        patience = Patience(TIMEOUT_S)
         while not fits(self.lines):
-            assert time.monotonic() < deadline, f"no {what}:\n" + "\n".join(self.lines)
+            assert patience.lasts(), f"no {what}:\n" + "\n".join(self.lines)
             if select.select([self.master], [], [], 0.2)[0]:
                 self._take(os.read(self.master, 65536))
         self._seen = len(self.plain)
@@ -153,20 +155,20 @@ class Screen:
 
     def until_it_has_open(self, path):
         """Wait until the process has a file open."""
-        deadline = time.monotonic() + TIMEOUT_S
+        patience = Patience(TIMEOUT_S)
         while path.resolve() not in self._open_files():
-            assert time.monotonic() < deadline
+            assert patience.lasts()
             time.sleep(0.01)
 
     def until_it_reads(self, fifo):
         """Wait until the process reads from a FIFO, and return its end to write to."""
-        deadline = time.monotonic() + TIMEOUT_S
+        patience = Patience(TIMEOUT_S)
         while True:
             try:
                 return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
             except OSError as error:
                 assert error.errno == errno.ENXIO, error
-            assert time.monotonic() < deadline, self.plain
+            assert patience.lasts(), self.plain
             time.sleep(0.01)
 
     def _open_files(self):
@@ -176,9 +178,9 @@ class Screen:
 
     def end(self):
         """Wait for the end and return the exit code."""
-        deadline = time.monotonic() + TIMEOUT_S
+        patience = Patience(TIMEOUT_S)
         while self.process.poll() is None:
-            assert time.monotonic() < deadline, self.plain
+            assert patience.lasts(), self.plain
             if select.select([self.master], [], [], 0.1)[0]:
                 with contextlib.suppress(OSError):  # EIO: the other end is closed
                     self._take(os.read(self.master, 65536))

@@ -10,7 +10,6 @@ import os
 import random
 import select
 import termios
-import time
 
 import pytest
 from hypothesis import HealthCheck, event, example, given, settings
@@ -21,6 +20,7 @@ from prompt_toolkit.output import DummyOutput
 
 from lioshell.errors import ExitCode
 from lioshell.shell import repl
+from tests.patience import Patience
 
 from .test_terminal import Screen
 
@@ -141,9 +141,9 @@ def test_the_terminal_is_left_as_it_was(tmp_path, seed):
 
 def end(screen):
     """Press what ends a session, again and again: a command may still have run."""
-    deadline = time.monotonic() + 30
+    patience = Patience(30)
     while screen.process.poll() is None:
-        assert time.monotonic() < deadline, screen.plain
+        assert patience.lasts(), screen.plain
         os.write(screen.master, PASTE_ENDS + CTRL_C + CTRL_D)
         while select.select([screen.master], [], [], 0.2)[0]:
             screen.written += os.read(screen.master, 65536).decode(errors="replace")

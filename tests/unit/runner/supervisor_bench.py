@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-import time
 from typing import TYPE_CHECKING, cast
 
 from lioshell.errors import KernelError
@@ -21,13 +20,6 @@ if TYPE_CHECKING:
 
 LONG_S = 20.0
 BLOCK = 512
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONG_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.002)
 
 
 class ActionConfigfs:

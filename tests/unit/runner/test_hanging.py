@@ -15,6 +15,7 @@ from lioshell.kernel.sim.harness import RingHarness
 from lioshell.runner.command import GOOD, Command, Deferred, Response
 from lioshell.runner.device import ServedDevice
 from lioshell.runner.loop import Loop
+from tests.patience import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,13 +28,6 @@ SYNC = b"\xc1" + bytes(5)
 LONG_S = 20.0
 BUSY = 0x08
 TASK_ABORTED = 0x40
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONG_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.002)
 
 
 class Unit:

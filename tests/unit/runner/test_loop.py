@@ -7,7 +7,6 @@ import errno
 import os
 import signal
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +17,7 @@ from lioshell.kernel.sim.harness import RingHarness
 from lioshell.runner.command import GOOD, Command, Response
 from lioshell.runner.device import BUDGET_COMMANDS, ServedDevice
 from lioshell.runner.loop import Loop
+from tests.patience import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,13 +26,6 @@ if TYPE_CHECKING:
 
 NOOP = bytes(6)
 LONG_S = 20.0
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONG_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.002)
 
 
 class Unit:

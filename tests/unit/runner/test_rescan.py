@@ -5,21 +5,11 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
 
 from lioshell.runner.rescan import Rescan
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.patience import eventually
 
 LONG_S = 20.0
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONG_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.002)
 
 
 def test_requests_during_a_scan_are_one_more_scan() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from lioshell.runner.loop import Loop
 from lioshell.runner.spinning import Spinning
+from tests.patience import eventually
 from tests.unit.runner.spinning_bench import NOOP, Bench
 
 pytestmark = pytest.mark.usefixtures("all_parts")
@@ -33,10 +34,7 @@ def test_every_command_is_answered_whoever_is_first(spin_us):
     assert loop.call(lambda: 5) == 5
     loop.remove("uio1")
     benches[0].harness.remove()
-    deadline = time.monotonic() + 10
-    while loop.devices() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not loop.devices()
+    eventually(lambda: not loop.devices())
     loop.close()
     for bench in benches:
         bench.harness.discard()

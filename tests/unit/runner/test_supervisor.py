@@ -16,11 +16,11 @@ import pytest
 from lioshell.errors import LockedError, RunnerError
 from lioshell.kernel.sim import uio
 from lioshell.kernel.sim.uio import SimUio
+from tests.patience import eventually
 from tests.unit.runner.supervisor_bench import (
     BLOCK,
     LONG_S,
     Bench,
-    eventually,
 )
 
 if TYPE_CHECKING:

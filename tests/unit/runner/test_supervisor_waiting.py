@@ -14,12 +14,12 @@ from lioshell.errors import RunnerError
 from lioshell.kernel.sim import uio
 from lioshell.kernel.sim.uio import SimUio, SimUioHandle
 from lioshell.runner.command import GOOD, Command, Deferred, LogicalUnit, Response
+from tests.patience import eventually
 from tests.unit.runner.supervisor_bench import (
     BLOCK,
     LONG_S,
     Bench,
     RamUnit,
-    eventually,
 )
 
 if TYPE_CHECKING:

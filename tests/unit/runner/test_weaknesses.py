@@ -30,6 +30,7 @@ from lioshell.runner.scsi.disk import Disk
 from lioshell.runner.scsi.unit import Geometry, Identity
 from lioshell.testing import Initiator
 from lioshell.testing.initiator import rw16, sense_of
+from tests.patience import eventually
 
 SIZE = 4 << 20
 BLOCK = 512
@@ -176,10 +177,7 @@ def test_6_1_07_no_ring_is_reset_while_a_command_is_in_a_handler(before, after):
     assert not device.closed
     gate.set()
     loop.start_thread()
-    deadline = time.monotonic() + 20
-    while not device.closed:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    eventually(lambda: device.closed)
     loop.close()
 
 

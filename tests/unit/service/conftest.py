@@ -5,11 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from lioshell.kernel.open import open_sim
+from tests.patience import eventually
 
 START_TIMEOUT_S = 30
 
@@ -47,7 +47,7 @@ class Machine:
             self.command("serve", *words), stderr=subprocess.PIPE, text=True, env=self.environment
         )
         self.processes.append(process)
-        wait_until(lambda: process.poll() is not None or self.service_pid() == process.pid)
+        eventually(lambda: process.poll() is not None or self.service_pid() == process.pid)
         return process
 
     def service_pid(self):
@@ -69,13 +69,6 @@ class Machine:
         pid = self.service_pid()
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 @pytest.fixture

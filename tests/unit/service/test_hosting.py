@@ -11,7 +11,7 @@ from lioshell.lio.root import Lio
 from lioshell.service.detached import start
 from lioshell.service.hosting import Hosting, SessionHosting
 from lioshell.specs import Specs, default_folders
-from tests.unit.service.conftest import wait_until
+from tests.patience import eventually
 
 PATH = "core/user_0/vol0"
 
@@ -57,7 +57,7 @@ def test_a_session_hands_over_to_a_service_that_was_started_after_it(kernel, mac
     make_device(kernel, machine)
     hosting.devices_changed([PATH])
     service = machine.serve()
-    wait_until(lambda: hosting.problem(PATH) == "")
+    eventually(lambda: hosting.problem(PATH) == "")
 
     hosting.hand_over()
 
@@ -120,7 +120,7 @@ def test_a_device_deleted_while_it_is_served(kernel, machine):
     hosting.devices_changed([PATH])
     made.delete()
 
-    wait_until(lambda: hosting.served_here() == [])
+    eventually(lambda: hosting.served_here() == [])
     hosting.close()
     assert not kernel.configfs.exists("core/user_0")
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 
@@ -13,6 +12,7 @@ from lioshell.runner.handlers import registry, shared_library
 from lioshell.runner.handlers.glfs import GlfsHandler
 from lioshell.runner.handlers.gluster.name import parse
 from lioshell.runner.handlers.gluster.volume import within
+from tests.patience import eventually
 
 
 def test_configurations() -> None:
@@ -61,10 +61,7 @@ def test_what_hangs_is_given_up_and_disposed_of_when_it_ends() -> None:
         within(0.05, hang, disposed.append)
     assert disposed == []
     go_on.set()
-    deadline = time.monotonic() + 10
-    while disposed != [7]:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    eventually(lambda: disposed == [7])
 
 
 def test_what_ends_in_time_is_returned_or_raised() -> None:
