@@ -53,6 +53,9 @@ if TYPE_CHECKING:
 FULL = os.environ.get("LIOSHELL_HANDLER_EXAMPLES")
 """A number of examples instead of each Case's own: the long form of the random test."""
 
+_MOST_BYTES = 4 << 20
+"""The data area of the simulated ring holds this, and not all that a disk can grow to."""
+
 CAPACITY_CHANGED = (6, 0x2A, 0x09)
 
 
@@ -138,6 +141,10 @@ class Model(RuleBasedStateMachine):
         lba = min(int(where * total), total - 1)
         return lba, min(blocks, total - lba)
 
+    def _transfer(self, where: float, blocks: int) -> tuple[int, int]:
+        """Return a place that the ring can take in one command."""
+        return self._place(where, min(blocks, _MOST_BYTES // self.block))
+
     def _slice(self, lba: int, blocks: int) -> slice:
         return slice(lba * self.block, (lba + blocks) * self.block)
 
@@ -149,14 +156,14 @@ class Model(RuleBasedStateMachine):
 
     @rule(where=where, blocks=blocks, fua=st.booleans())
     def write(self, where: float, blocks: int, fua: bool) -> None:
-        lba, blocks = self._place(where, blocks)
+        lba, blocks = self._transfer(where, blocks)
         data = self._data(blocks)
         self.disk.write(lba, data, fua=fua)
         self.model[self._slice(lba, blocks)] = data
 
     @rule(where=where, blocks=blocks)
     def read(self, where: float, blocks: int) -> None:
-        lba, blocks = self._place(where, blocks)
+        lba, blocks = self._transfer(where, blocks)
         assert self.disk.read(lba, blocks) == self.model[self._slice(lba, blocks)]
 
     @precondition(lambda self: self.disk is not None and self.disk.device.unit.provisioned)
