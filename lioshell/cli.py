@@ -6,15 +6,16 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import TYPE_CHECKING, TextIO
 
 from lioshell import options as command_line
 from lioshell.environment import SAVECONFIG, Environment, is_terminal
 from lioshell.errors import ExitCode, HostError, LioshellError, UsageError
 from lioshell.render.output import Output
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from typing import TextIO
 
     from lioshell.kernel.ports import Kernel
     from lioshell.options import Options

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lioshell.errors import UsageError
 from lioshell.option_parser import parser
 from lioshell.options import OUTSIDE_THE_TREE
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,10 +6,10 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lioshell.errors import ConflictError, ExitCode, UsageError
 from lioshell.model.sizes import format_size, parse_size
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -7,10 +7,13 @@ Apart from their declaration, because importing argparse takes as long as a shor
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
 
 from lioshell.errors import UsageError
 from lioshell.options import OPTIONS
+from lioshell.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 class _Parser(argparse.ArgumentParser):

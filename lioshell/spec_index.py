@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any
 
 from lioshell import spec_cache
 from lioshell.errors import NotFoundError, SpecError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any
 
 _HEAD_BYTES = 4096
 _SUFFIXES = (".yaml", ".yml")

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, NoReturn
 
 from lioshell import spec_rules as rules
 from lioshell.errors import SpecError
 from lioshell.spec_meaning import check_fabric
+from lioshell.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 _DEFAULT_FEATURES = "discovery_auth, acls, acls_auth, nps, tpgts"
 _FEATURES = {

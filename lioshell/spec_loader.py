@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
 
 from lioshell import spec_rules as rules
 from lioshell.errors import SpecError
 from lioshell.spec_meaning import check_fabric, check_parameter, check_source
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import Any, NoReturn
 
     from yaml import Event, Node
 

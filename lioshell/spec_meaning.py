@@ -7,12 +7,13 @@ The reader of a file (spec_loader.py, spec_legacy.py) adds the file and the line
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
 
 from lioshell.errors import SpecError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 RESERVED_NAMES = ("backstores", "core")
 """What stands in the tree, or in configfs' target folder, beside the fabrics."""

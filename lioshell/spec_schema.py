@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
 
 from lioshell import spec_rules as rules
+from lioshell.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _ANY_VALUE = {"type": ["string", "number", "boolean"]}
 

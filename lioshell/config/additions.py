@@ -9,8 +9,6 @@ in the objects they belong to.
 
 from __future__ import annotations
 
-from typing import Any
-
 from lioshell.config.document import (
     IDENTITY,
     OWN_SECTION,
@@ -20,6 +18,10 @@ from lioshell.config.document import (
     Item,
     merged,
 )
+from lioshell.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 ADDITIONS = {
     "storage_objects": ("vendor_id", "product_id", "revision", "company_id"),

@@ -11,9 +11,9 @@ import contextlib
 import json
 import os
 import tempfile
-from typing import TYPE_CHECKING
 
 from lioshell.errors import HostError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.config.document import Document

@@ -8,7 +8,6 @@ logged in to it notices anything.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
 
 from lioshell.config import applied
 from lioshell.config.document import SECTIONS, entries, identity, tree_path
@@ -19,6 +18,7 @@ from lioshell.config.unrestored import Unrestored
 from lioshell.errors import LioshellError
 from lioshell.lio.backstores import find_storage_object
 from lioshell.lio.fabrics import Fabric
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -7,10 +7,9 @@ without it, they would be in its way, and told as not restored after each boot.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lioshell.config.document import Document, entries, tree_path
 from lioshell.lio.backstores import ATTACHED
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.config.document import Item

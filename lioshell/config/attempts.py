@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import TYPE_CHECKING
 
 from lioshell.config.document import empty, merged_all
 from lioshell.config.unrestored import ENDED, Pending, Unrestored, journal_path, remember
 from lioshell.errors import HostError, LioshellError, NotFoundError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

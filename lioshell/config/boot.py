@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from lioshell.config import applied, saved_file
 from lioshell.config.restore import Options, Serving, forget, restore, retry
 from lioshell.config.unrestored import unrestored
 from lioshell.errors import DocumentError, HostError, NotFoundError
 from lioshell.lio.clearing import clear
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

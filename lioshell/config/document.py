@@ -8,10 +8,11 @@ The shape is targetcli's (saveconfig.json(5)). What targetcli has no place for s
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lioshell.errors import DocumentError
 from lioshell.model.names import sort_key
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

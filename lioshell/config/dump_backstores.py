@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from lioshell.config.dump_values import attributes, text_of
 from lioshell.errors import KernelError
 from lioshell.lio.alua import ALUA_WORDS
 from lioshell.lio.backstores import list_storage_objects
 from lioshell.model.names import sort_key
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     from lioshell.config.document import Item
     from lioshell.lio.backstores import StorageObject

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from lioshell.config.document import OWN_FILES
 from lioshell.config.dump_values import attributes, credentials, number, text_of, texts
@@ -13,6 +12,7 @@ from lioshell.lio.backstores import storage_object_at
 from lioshell.lio.fabrics import Fabric
 from lioshell.lio.luns import group_in
 from lioshell.model.names import sort_key
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

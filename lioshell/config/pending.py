@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lioshell.config.document import (
     IDENTITY,
@@ -19,9 +18,11 @@ from lioshell.config.document import (
     tree_path,
 )
 from lioshell.config.unrestored import ENDED, INTERRUPTED, Pending, Unrestored
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
+    from typing import Any
 
 
 class Place(NamedTuple):

@@ -9,11 +9,11 @@ objects that scripts or other tools made are never touched.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from lioshell.config.document import IDENTITY, SECTIONS, entries, identity, tree_path
 from lioshell.config.pending import path_below
 from lioshell.model.names import sort_key
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,6 @@ a kill, stays written down (`lioshell.config.unrestored`): a save carries it ove
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, NamedTuple
 
 from lioshell.config import unrestored
 from lioshell.config.attempts import Attempts, Journal, Report
@@ -34,6 +33,7 @@ from lioshell.errors import ConflictError, DocumentError, LioshellError
 from lioshell.lio.backstores import find_storage_object
 from lioshell.lio.clearing import clear, remove_empty_hbas
 from lioshell.lio.fabrics import Fabric, Target
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

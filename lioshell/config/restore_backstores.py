@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from lioshell.config.pending import Place
 from lioshell.config.restore_values import restore_alua_group, restore_values
 from lioshell.errors import ConflictError, DocumentError, NotFoundError, RunnerError
 from lioshell.lio import backstore_create as create
 from lioshell.lio.backstores import find_storage_object
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from lioshell.config.attempts import Attempts
     from lioshell.config.document import Item

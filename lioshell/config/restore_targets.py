@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
 
 from lioshell.config.document import IDENTITY, OWN_FILES
 from lioshell.config.pending import Place, path_below
@@ -22,6 +21,7 @@ from lioshell.lio.fabrics import Fabric
 from lioshell.lio.luns import Lun
 from lioshell.lio.portals import Portal, configfs_name
 from lioshell.lio.tpgs import Tpg
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

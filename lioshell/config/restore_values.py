@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from lioshell.errors import DocumentError, KernelError
 from lioshell.lio.alua import ALUA_WORDS
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     from lioshell.lio.root import Lio
     from lioshell.lio.transaction import Transaction

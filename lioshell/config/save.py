@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import copy
 import os
-from typing import TYPE_CHECKING, NamedTuple
 
 from lioshell.config import backups, saved_file, unrestored
 from lioshell.config.attached import without_attached
@@ -25,6 +24,7 @@ from lioshell.config.dump_backstores import dump_storage_objects
 from lioshell.config.dump_targets import dump_fabrics
 from lioshell.config.pending import laid_over
 from lioshell.errors import DocumentError, HostError, NotFoundError
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,12 +8,12 @@ second time (rtslib-fb, `_get_saveconf`), and its next restore dies of it.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from lioshell.config import backups, saved_file
 from lioshell.config.document import empty, entries, identity, in_order
 from lioshell.config.save import dump, kept
 from lioshell.errors import NotFoundError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

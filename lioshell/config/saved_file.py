@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import stat
-from typing import TYPE_CHECKING, Any
 
 from lioshell.config.additions import apart, together
 from lioshell.config.attached import without_attached
@@ -23,9 +22,11 @@ from lioshell.config.document import (
 )
 from lioshell.config.durable import write_whole
 from lioshell.errors import DocumentError, HostError, NotFoundError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 __all__ = ["Document", "is_yaml", "keep_aside", "read", "write"]
 

@@ -16,14 +16,15 @@ import contextlib
 import copy
 import os
 import re
-from typing import TYPE_CHECKING, Any
 
 from lioshell.config.document import IDENTITY, Document, entries, identity
 from lioshell.config.durable import write_whole
 from lioshell.errors import DocumentError, HostError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Any
 
 _CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"
 

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from lioshell.config.document import (
     Document,
     Item,
@@ -20,6 +18,7 @@ from lioshell.config.pending import Place
 from lioshell.errors import ConflictError, NotFoundError
 from lioshell.lio.backstores import find_storage_object, list_storage_objects
 from lioshell.lio.fabrics import Fabric
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

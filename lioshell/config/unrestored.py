@@ -14,11 +14,13 @@ removed, "restoring", and "ended".
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lioshell.errors import DocumentError, HostError
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from lioshell.config.document import Document
 
 CLEARING, RESTORING, ENDED = "clearing", "restoring", "ended"

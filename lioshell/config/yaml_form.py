@@ -9,7 +9,7 @@ Passwords are not in the file: each is a reference to a file or to a credential 
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lioshell.config import secret_store
 from lioshell.config.document import (
@@ -23,6 +23,7 @@ from lioshell.config.document import (
     check,
 )
 from lioshell.errors import DocumentError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,9 +8,9 @@ declare another form are refused, because a guess would compile and be wrong.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lioshell.errors import HostError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.fabricgen.headers import Callback, FabricOps

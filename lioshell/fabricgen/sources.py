@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lioshell.fabricgen.callbacks import IN_CONFIGFS, chosen, filled, head, text_of
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.fabricgen.headers import Callback, FabricOps

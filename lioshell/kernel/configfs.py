@@ -7,10 +7,10 @@ import errno
 import os
 import stat
 import sys
-from typing import TYPE_CHECKING
 
 from lioshell.errors import KernelError
 from lioshell.kernel.refusal import refusal
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,10 +6,9 @@ A dry run has no kernel to ask: the specs say which attributes an object has, an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lioshell.errors import SpecError
 from lioshell.specs import Parameter
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

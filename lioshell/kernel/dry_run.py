@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from typing import TYPE_CHECKING, Any
 
 from lioshell.errors import KernelError
 from lioshell.kernel.described import attributes, is_group
 from lioshell.kernel.traced import shown_path, shown_write
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
+    from typing import Any
 
     from lioshell.errors import LioshellError
     from lioshell.kernel.ports import ConfigfsPort, Kernel

@@ -7,7 +7,7 @@ components and none in front: "core/user_0/vol0/control". "" is the folder itsel
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import mmap

@@ -7,11 +7,11 @@ import contextlib
 import os
 import stat
 import time
-from typing import TYPE_CHECKING
 
 from lioshell.errors import HostError
 from lioshell.kernel.ports import BlockDevice
 from lioshell.kernel.tcmu_runner import TcmuRunner
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -13,7 +13,11 @@ import os
 import re
 import struct
 import time
-from typing import Final
+
+from lioshell.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 LOCK: Final = "/run/tcmu.lock"
 _NAME: Final = "org.kernel.TCMUService1"

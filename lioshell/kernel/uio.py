@@ -12,14 +12,15 @@ import mmap
 import os
 import stat
 import time
-from typing import TYPE_CHECKING, Final
 
 from lioshell.errors import HostError
 from lioshell.kernel.ports import UioDevice
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
+    from typing import Final
 
 NODE_TIMEOUT_S: Final = 5.0
 _NODE_INTERVAL_S: Final = 0.02

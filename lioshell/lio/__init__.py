@@ -14,7 +14,7 @@ prints. docs/api.md lists all of it. Names are imported when they are first used
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.errors import (

@@ -8,10 +8,10 @@ target_core_tpg.c, core_tpg_set_initiator_node_tag: at most 63 bytes, "NULL" uns
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from lioshell.errors import NotFoundError, UsageError
 from lioshell.lio.groups import ParameterGroup
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from lioshell.errors import ConflictError, KernelError, NotFoundError
 from lioshell.lio.groups import ParameterGroup
 from lioshell.lio.wwns import configfs_wwn
 from lioshell.model.names import lowest_free, numbered
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.lio.luns import Lun

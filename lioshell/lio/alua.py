@@ -8,13 +8,13 @@ target_core_alua.c; SPC-6 5.18). The kernel shows some attributes in words, and 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from lioshell.errors import ConflictError, NotFoundError, UsageError
 from lioshell.lio.backstores import DEFAULT_ALUA_GROUP
 from lioshell.lio.groups import ParameterGroup
 from lioshell.lio.luns import Lun, group_in
 from lioshell.specs import Parameter
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,8 @@ device that takes many minutes, or for ever with cmd_time_out=0.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lioshell.errors import ConflictError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.lio.luns import Lun

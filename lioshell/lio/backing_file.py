@@ -6,11 +6,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING
 
 from lioshell.errors import ConflictError, LioshellError, NotFoundError, UsageError
 from lioshell.lio.control_option import check_value
 from lioshell.model.sizes import check_block_multiple
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.lio.root import Lio

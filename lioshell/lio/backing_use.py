@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
 
 from lioshell.errors import ConflictError, KernelError
 from lioshell.lio.backstores import list_storage_objects, plugin_of, storage_objects_in
 from lioshell.lio.object_index import NO_BACKING, Backing, backing_at
 from lioshell.lio.user_backing import user_backing_path
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,7 +6,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-from typing import TYPE_CHECKING
 
 from lioshell.errors import (
     ConflictError,
@@ -21,6 +20,7 @@ from lioshell.lio.survey import HbaNumbers
 from lioshell.lio.user_backing import user_backing_path
 from lioshell.model.names import check_object_name
 from lioshell.model.sizes import check_block_multiple
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

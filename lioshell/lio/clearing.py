@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import contextlib
 from functools import partial
-from typing import TYPE_CHECKING
 
 from lioshell.errors import KernelError, SpecError
 from lioshell.lio.backstores import list_hbas, list_storage_objects
 from lioshell.lio.fabrics import Fabric
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

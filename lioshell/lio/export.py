@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, NamedTuple
 
 from lioshell.errors import ConflictError, KernelError, NotFoundError, UsageError
 from lioshell.lio.backing_file import kernel_path
@@ -14,6 +13,7 @@ from lioshell.lio.backstore_create import create_block, create_fileio
 from lioshell.lio.backstores import find_storage_object
 from lioshell.lio.fabrics import Fabric
 from lioshell.model.names import normalise_wwn
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

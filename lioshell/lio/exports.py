@@ -8,9 +8,8 @@ or there is none (pscsi passes ALUA through) are the LUNs of all targets looked 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lioshell.errors import KernelError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

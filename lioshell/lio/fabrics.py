@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
 
 from lioshell.errors import ConflictError, KernelError, NotFoundError, UsageError
 from lioshell.lio.groups import ParameterGroup
@@ -18,6 +17,7 @@ from lioshell.model.names import (
     normalise_wwn,
     numbered,
 )
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.lio.root import Lio

@@ -7,11 +7,10 @@ Each fabric has the same folders below its own, whatever its module is
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lioshell.errors import KernelError, SpecError, UsageError
 from lioshell.lio.groups import ParameterGroup
 from lioshell.model.secret import MASK, SECRET_PARAMETERS
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,10 +6,10 @@ from __future__ import annotations
 import contextlib
 import os
 from functools import partial
-from typing import TYPE_CHECKING
 
 from lioshell.errors import KernelError, NotFoundError, UsageError
 from lioshell.model.secret import MASK, SECRET_PARAMETERS
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

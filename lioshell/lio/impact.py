@@ -7,10 +7,9 @@ above (shell/session.py).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from lioshell.errors import KernelError, NotFoundError
 from lioshell.lio import sessions
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
 
 from lioshell.errors import KernelError
 from lioshell.lio.answering import prepare_removal
 from lioshell.lio.backstores import DEFAULT_ALUA_GROUP, StorageObject, storage_object_at
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.lio.root import Lio

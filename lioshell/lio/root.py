@@ -5,17 +5,18 @@ from __future__ import annotations
 
 import contextlib
 from functools import partial
-from typing import TYPE_CHECKING, Self
 
 from lioshell.errors import HostError
 from lioshell.lio.answering import problem_of
 from lioshell.lio.object_index import ObjectIndex
 from lioshell.lio.transaction import Transaction
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from types import TracebackType
+    from typing import Self
 
     from lioshell.kernel.ports import ConfigfsPort, Kernel
     from lioshell.lio.fabrics import Fabric

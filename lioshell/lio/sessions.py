@@ -12,12 +12,12 @@ logged in while it has that disk in use.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
 
 from lioshell.errors import KernelError, NotFoundError, SpecError
 from lioshell.lio.fabrics import Fabric
 from lioshell.lio.tpgs import Tpg
 from lioshell.lio.wwns import tree_wwn
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

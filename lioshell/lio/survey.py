@@ -6,10 +6,9 @@ Without it each creation lists the HBAs, which grow with every one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lioshell.errors import NotFoundError
 from lioshell.lio.object_index import NO_BACKING, Held, backing_at
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

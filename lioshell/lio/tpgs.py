@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lioshell.errors import ConflictError, KernelError, NotFoundError, UsageError
 from lioshell.lio.acls import NodeAcl
 from lioshell.lio.groups import ParameterGroup
@@ -12,6 +10,7 @@ from lioshell.lio.luns import Lun
 from lioshell.lio.portals import Portal, configfs_name
 from lioshell.lio.wwns import configfs_wwn, tree_wwn
 from lioshell.model.names import check_folder_name, lowest_free, normalise_wwn, numbered
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.lio.backstores import StorageObject

@@ -6,14 +6,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from typing import TYPE_CHECKING, Self
 
 from lioshell.errors import KernelError, LioshellError
 from lioshell.model.secret import SECRET_PARAMETERS
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
+    from typing import Self
 
     from lioshell.kernel.ports import ConfigfsPort
 

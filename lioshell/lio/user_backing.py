@@ -7,7 +7,10 @@ serves, and none of their code is loaded for it.
 
 from __future__ import annotations
 
-from typing import Final
+from lioshell.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 _ON_A_FILE: Final = frozenset(("fbo", "file", "overlay", "qcow", "zbc"))
 """Subtypes whose configuration begins with the path of the file that they write."""

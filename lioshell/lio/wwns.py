@@ -8,7 +8,8 @@ The tree says naa.2100001b32a1b2c3 where tcm_qla2xxx wants 21:00:00:1b:32:a1:b2:
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.kernel.ports import SystemPort

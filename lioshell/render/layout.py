@@ -6,9 +6,8 @@ A terminal gets lines that end at a word; a pipe gets one line for each thing, a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from lioshell.render.span import Span
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

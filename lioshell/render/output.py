@@ -8,12 +8,13 @@ Lines are folded where a terminal shows them, and never in a pipe.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, TextIO
 
 from lioshell.render.span import Span
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any, TextIO
 
     from lioshell.environment import Environment
     from lioshell.errors import LioshellError

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import struct
 import sys
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lioshell.errors import RunnerError
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import mmap
+    from typing import Final
 
 VERSION: Final = 2
 

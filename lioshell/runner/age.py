@@ -9,10 +9,12 @@ which it was not there.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
     from lioshell.runner.ring import Ring
 

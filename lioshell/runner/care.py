@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any
 
 from lioshell.errors import NotFoundError, RunnerError
 from lioshell.runner.handlers import registry
@@ -14,8 +13,11 @@ from lioshell.runner.scsi.disk import Disk
 from lioshell.runner.scsi.optical import OpticalDrive
 from lioshell.runner.scsi.unit import Unit
 from lioshell.runner.supervisor import SETTLE_TIMEOUT_S
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from lioshell.kernel.ports import UioDevice
     from lioshell.runner.command import LogicalUnit
     from lioshell.runner.device import ServedDevice

@@ -8,7 +8,9 @@ data area. A logical unit never sees the ring itself, so it cannot break it.
 from __future__ import annotations
 
 import traceback
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import Protocol
+
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable

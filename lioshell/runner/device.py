@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import time
-from typing import TYPE_CHECKING
 
 from lioshell.errors import RunnerError
 from lioshell.runner import tuning
@@ -19,6 +18,7 @@ from lioshell.runner.command import GOOD, INTERNAL_TARGET_FAILURE, Deferred, Res
 from lioshell.runner.jobs import BUSY, TASK_ABORTED, Job, Jobs, busy
 from lioshell.runner.ring import Ring
 from lioshell.runner.statistics import Statistics
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

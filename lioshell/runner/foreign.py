@@ -8,10 +8,12 @@ device is free (fs/file_table.c, __fput): whoever looks then looks again for a m
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
     from lioshell.kernel.ports import UioCloseWatch, UioDevice, UioPort
     from lioshell.runner.loop import Loop

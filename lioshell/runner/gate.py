@@ -9,12 +9,13 @@ tcmu_reset_ring).
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
 
 from lioshell.errors import LioshellError, RunnerError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
     from lioshell.kernel.ports import ConfigfsPort, UioDevice
 

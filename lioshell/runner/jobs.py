@@ -10,9 +10,10 @@ from __future__ import annotations
 import time
 import traceback
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from lioshell.runner.command import INTERNAL_TARGET_FAILURE, Response
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ import select
 import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from lioshell.errors import RunnerError
 from lioshell.runner import tuning
@@ -23,6 +23,7 @@ from lioshell.runner.spinning import usual_spin_us
 from lioshell.runner.turns import STARTING, Turns
 from lioshell.runner.watchdog import Watchdog
 from lioshell.runner.workers import Workers
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,12 +8,13 @@ a moment for each, and goes on to the next; the late one is attached when its st
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final
 
 from lioshell.runner.workers import Workers
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+    from typing import Final
 
 PATIENCE_S: Final = 2.0
 

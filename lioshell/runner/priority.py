@@ -11,9 +11,12 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from typing import Final
 
 from lioshell.runner import tuning
+from lioshell.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 NICE: Final = -10
 """As nice(1) counts: -20 goes first, 0 is everybody's."""

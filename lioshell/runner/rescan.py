@@ -8,7 +8,8 @@ other devices meanwhile. Requests that come during a scan are answered by one mo
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,11 +12,11 @@ import os
 import struct
 import threading
 from collections import deque
-from typing import TYPE_CHECKING
 
 from lioshell.errors import RunnerError
 from lioshell.runner import abi
 from lioshell.runner.command import GOOD, Command
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import mmap

@@ -13,12 +13,13 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from typing import TYPE_CHECKING, Final
 
 from lioshell.runner.abi import MAILBOX_HEAD_WORD
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
     from lioshell.runner.device import ServedDevice
     from lioshell.runner.ring import Ring

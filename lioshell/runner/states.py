@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
-
 from lioshell.errors import LioshellError
+from lioshell.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Final
 
 SERVED: Final = "served"
 FOREIGN: Final = "foreign"

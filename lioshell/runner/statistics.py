@@ -5,7 +5,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import Final, NamedTuple
+
+from lioshell.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Final
 
 SLOW_S: Final = 1.0
 """A command that took longer is remembered, unless the service was told another time."""

@@ -12,7 +12,6 @@ import errno
 import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Final
 
 from lioshell.errors import LioshellError, LockedError, RunnerError
 from lioshell.runner import states
@@ -24,9 +23,11 @@ from lioshell.runner.openings import Openings
 from lioshell.runner.rescan import Rescan
 from lioshell.runner.states import BROKEN, FOREIGN, NO_HANDLER, OPENING, SERVED, Note, reason
 from lioshell.runner.statistics import SLOW_S
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
+    from typing import Final
 
     from lioshell.kernel.ports import Kernel, UioDevice, UioHandle, UioWatch
     from lioshell.runner.command import LogicalUnit

@@ -8,9 +8,12 @@ whether one of them is to blame, and for tests, which pass with and without each
 from __future__ import annotations
 
 import os
-from typing import Final
 
 from lioshell.errors import UsageError
+from lioshell.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 VARIABLE: Final = "LIOSHELL_RUNNER_WITHOUT"
 

@@ -16,10 +16,10 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING
 
 from lioshell.runner.priority import serve_first
 from lioshell.runner.spinning import Spinning
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

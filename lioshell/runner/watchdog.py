@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Final
+
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from lioshell.runner.device import ServedDevice
     from lioshell.runner.loop import Loop
 

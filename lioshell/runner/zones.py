@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import enum
 import threading
-from typing import TYPE_CHECKING, Final, NamedTuple
+
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Final
 
     Store = Callable[[int, "Zone", bool], None]
 

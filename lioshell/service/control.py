@@ -12,12 +12,13 @@ import json
 import os
 import socket
 import threading
-from typing import TYPE_CHECKING, Any
 
 from lioshell.errors import HostError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
 _MAX_MESSAGE_BYTES = 1 << 20
 

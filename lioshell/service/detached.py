@@ -6,9 +6,9 @@ from __future__ import annotations
 import os
 import select
 import sys
-from typing import TYPE_CHECKING
 
 from lioshell.errors import RunnerError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

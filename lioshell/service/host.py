@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any
 
 from lioshell.errors import LioshellError
 from lioshell.runner.care import Care
@@ -18,9 +17,11 @@ from lioshell.service.control import ControlServer
 from lioshell.service.io_flusher import become_io_flusher
 from lioshell.service.responsive import be_responsive
 from lioshell.service.units import unit_maker
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from typing import Any
 
     from lioshell.kernel.ports import Kernel
 

@@ -11,12 +11,13 @@ import contextlib
 import fcntl
 import os
 import time
-from typing import TYPE_CHECKING, Any
 
 from lioshell.errors import HostError, LockedError, RunnerError, UsageError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import Any
 
     from lioshell.kernel.ports import Kernel
     from lioshell.service.host import Host

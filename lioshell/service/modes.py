@@ -11,11 +11,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
+
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, ClassVar
 
     from lioshell.runner.scsi.optical import OpticalDrive
     from lioshell.runner.scsi.unit import Identity, Unit

@@ -7,13 +7,14 @@ Initiators ask for them at every path change, all at the same time.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
 
 from lioshell.errors import LioshellError
 from lioshell.runner.scsi.alua import PortGroup
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
     from lioshell.kernel.ports import ConfigfsPort
 

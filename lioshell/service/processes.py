@@ -14,14 +14,15 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
 
 from lioshell.service.control import ControlServer, ask_all
 from lioshell.service.detached import environment
 from lioshell.service.units import is_ours
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any, Final
 
     from lioshell.kernel.ports import Kernel
 

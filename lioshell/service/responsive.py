@@ -5,7 +5,11 @@ from __future__ import annotations
 
 import gc
 import sys
-from typing import Final
+
+from lioshell.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 _SWITCH_S: Final = 0.0005
 """For so long a thread keeps the interpreter from another that wants it. Python's own is ten times

@@ -12,7 +12,6 @@ import os
 import select
 import signal
 import time
-from typing import TYPE_CHECKING
 
 from lioshell.errors import LioshellError
 from lioshell.runner.priority import session_first
@@ -21,6 +20,7 @@ from lioshell.service.host import Host
 from lioshell.service.hosting import service_lock
 from lioshell.service.notify import Notifier
 from lioshell.service.units import is_ours
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

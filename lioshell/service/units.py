@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lioshell.runner.handlers import registry
 from lioshell.service.modes import KeptModes, KeptTray
 from lioshell.service.port_groups import PortGroups
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,9 +8,9 @@ a session only: two shells at once would overwrite each other's.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from lioshell.errors import NotFoundError, UsageError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.shell.preferences import Preferences

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lioshell.shell import grammar
 from lioshell.shell.candidates import Candidate
 from lioshell.shell.common_commands import GLOBAL, REVEAL
 from lioshell.shell.matching import fitting
 from lioshell.shell.preferences import PREFERENCES
 from lioshell.specs import Parameter
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,6 @@ Each list is bounded: looking must stay cheap with thousands of objects, and nev
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
 
 from lioshell.lio.fabrics import Fabric
 from lioshell.model.sizes import format_size
@@ -17,9 +16,11 @@ from lioshell.shell.nodes.backstores import BlockNode, PscsiNode
 from lioshell.shell.nodes.fabric import FabricNode
 from lioshell.shell.nodes.luns import LunsNode
 from lioshell.shell.nodes.portals import PortalsNode
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
     from lioshell.lio.tpgs import Tpg
     from lioshell.shell.node import Node

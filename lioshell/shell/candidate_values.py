@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lioshell.shell import candidate_sources, grammar
 from lioshell.shell.candidate_groups import group_words
 from lioshell.shell.candidates import (
@@ -17,6 +15,7 @@ from lioshell.shell.candidates import (
 )
 from lioshell.shell.matching import fitting
 from lioshell.shell.nodes.backstores import BackstoreNode
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

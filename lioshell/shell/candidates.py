@@ -8,12 +8,11 @@ all of them: a tree of thousands must not stall the keyboard.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from lioshell.errors import LioshellError
 from lioshell.shell import command_help, grammar
 from lioshell.shell.matching import fitting
 from lioshell.shell.node import NO_SUMMARY
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -8,10 +8,10 @@ examples are command lines that can be typed at the node; a test runs them all.
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, NamedTuple
 
 from lioshell.render.layout import Block
 from lioshell.shell import grammar
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from lioshell.shell.node import Node

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, ClassVar
 
 from lioshell.errors import KernelError, NotFoundError, UsageError
 from lioshell.shell.node import Node
 from lioshell.shell.values import number
 from lioshell.specs import Parameter
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import ClassVar
+
     from lioshell.lio.groups import ParameterGroup
 
 GLOBAL = "global"

@@ -11,9 +11,9 @@ from __future__ import annotations
 import importlib.util
 import sys
 import types
-from typing import TYPE_CHECKING, Any
 
 from lioshell.errors import HostError
+from lioshell.typed import TYPE_CHECKING
 
 _VARARGS, _VARKEYWORDS = 0x04, 0x08
 """Flags of a function's code (Python's Data model, codeobject.co_flags)."""
@@ -28,6 +28,7 @@ class NullLog:
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     class ExecutionError(Exception):
         """A command that configshell refuses to call."""

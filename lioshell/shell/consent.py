@@ -9,16 +9,17 @@ about again where it is more than was agreed to.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, TypeVar
 
 from lioshell.errors import ConflictError, DeclinedError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import TypeVar
 
     from lioshell.lio.impact import Impact
 
-T = TypeVar("T")
+    T = TypeVar("T")
 
 
 class Unanswered(Exception):  # noqa: N818  # a question and no error

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app
@@ -25,6 +24,7 @@ from lioshell.shell.highlighting import LineColors
 from lioshell.shell.history import SafeHistory
 from lioshell.shell.newest_only import NewestOnly
 from lioshell.shell.toolbar import Toolbar
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from prompt_toolkit.buffer import Buffer

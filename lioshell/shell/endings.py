@@ -11,11 +11,13 @@ import contextlib
 import os
 import signal
 import threading
-from typing import TYPE_CHECKING, TextIO
+
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
+    from typing import TextIO
 
     from lioshell.environment import Environment
 

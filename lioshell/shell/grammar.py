@@ -9,9 +9,9 @@ error that shows where, never a shorter command (reference: configshell's gramma
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
 
 from lioshell.errors import UsageError
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

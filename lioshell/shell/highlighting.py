@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from prompt_toolkit.lexers import Lexer
 
 from lioshell.shell.judgement import Judge, Part
 from lioshell.shell.newest_only import NewestOnly
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable

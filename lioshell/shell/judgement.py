@@ -7,12 +7,11 @@ long as one line is being typed, so that a keystroke costs no more than a few lo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from lioshell.errors import LioshellError
 from lioshell.shell import grammar, values
 from lioshell.shell.common_commands import GLOBAL
 from lioshell.shell.node import is_component
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from lioshell.shell.node import Node

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from lioshell.typed import NamedTuple
 
 
 class Preference(NamedTuple):

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import contextlib
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from lioshell.errors import NotFoundError
 from lioshell.shell.grammar import Pattern
 from lioshell.shell.paths import matching_names
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from lioshell.shell.node import Node
     from lioshell.shell.session import Session
 

@@ -7,7 +7,7 @@ them, so that Tab after "c" does not offer saveconfig beside create.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

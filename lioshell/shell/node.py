@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
-
 from lioshell.errors import KernelError, LioshellError, NotFoundError, UsageError
 from lioshell.model.names import sort_key
 from lioshell.shell.configshell_node import ConfigNode, ExecutionError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any, ClassVar
+
     from lioshell.lio.groups import ParameterGroup
     from lioshell.lio.root import Lio
     from lioshell.render.output import Output

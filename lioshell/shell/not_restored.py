@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lioshell.config.unrestored import unrestored
 from lioshell.errors import LioshellError
 from lioshell.render.tree import TreeItem
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

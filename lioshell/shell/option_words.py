@@ -6,9 +6,8 @@ Commands that stand in for a program of their own take them beside key=value.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lioshell.errors import UsageError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,14 +12,15 @@ import re
 import shlex
 import shutil
 import signal
-from typing import IO, TYPE_CHECKING, TextIO
 
 from lioshell.shell.terminal_modes import as_it_is, screen_size
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator, Mapping
     from types import FrameType
+    from typing import IO, TextIO
 
     from lioshell.environment import Environment
 

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lioshell.errors import NotFoundError, UsageError
 from lioshell.shell.grammar import Pattern
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import re

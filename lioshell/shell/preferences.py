@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from typing import TYPE_CHECKING
 
 from lioshell.errors import HostError, NotFoundError, UsageError
 from lioshell.shell.known_preferences import PREFERENCES, Preference
 from lioshell.shell.values import boolean, number
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
 
 from lioshell.shell.destructive import is_destructive
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING
 
 from prompt_toolkit.patch_stdout import patch_stdout
 
@@ -21,6 +20,7 @@ from lioshell.shell.questions import Questions
 from lioshell.shell.redaction import redacted
 from lioshell.shell.terminal_modes import without_echo
 from lioshell.shell.terminal_screen import TerminalScreen
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,9 @@ kind of screen in the place of this one.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
 
 from lioshell.errors import UsageError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
 
 from lioshell.errors import (
     ConflictError,
@@ -27,9 +26,11 @@ from lioshell.shell.redaction import redacted, without_secrets
 from lioshell.shell.screen import Screen
 from lioshell.shell.user_devices import UserDevices
 from lioshell.shell.visited import Visited
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
 
     from lioshell.environment import Environment
     from lioshell.lio.impact import Impact

@@ -6,10 +6,12 @@ from __future__ import annotations
 import contextlib
 import os
 import termios
-from typing import TYPE_CHECKING, TextIO
+
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import TextIO
 
 _LOCAL_FLAGS = 3
 """Index in what tcgetattr returns."""

@@ -8,13 +8,14 @@ import io
 import os
 import select
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from lioshell.environment import is_terminal
 from lioshell.errors import LioshellError, NotFoundError
 from lioshell.shell.pager import paged
 from lioshell.shell.screen import Screen
 from lioshell.shell.terminal_modes import key_by_key, screen_size
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

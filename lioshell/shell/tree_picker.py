@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.key_binding import KeyBindings
@@ -13,6 +12,7 @@ from prompt_toolkit.layout import FormattedTextControl, HSplit, Layout, Window
 
 from lioshell.render.tree import style_of
 from lioshell.shell.tree_walk import MAX_ROWS, Row, TreeWalk
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from prompt_toolkit.formatted_text import StyleAndTextTuples

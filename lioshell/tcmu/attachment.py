@@ -9,7 +9,6 @@ import contextlib
 import os
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING, Any, Self
 
 from lioshell.errors import ConflictError, LioshellError, UsageError
 from lioshell.lio.backstores import find_storage_object
@@ -25,10 +24,12 @@ from lioshell.tcmu.identity import InquiryInfo, NaaWwn, generate_serial, generat
 from lioshell.tcmu.kernel_disk import Wanted
 from lioshell.tcmu.serving import Serving
 from lioshell.tcmu.storage import CoroutineHandler, opener_of
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
+    from typing import Any, Self
 
     from lioshell.lio.backstores import StorageObject
     from lioshell.lio.root import Lio

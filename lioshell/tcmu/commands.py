@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import struct
 import threading
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Protocol
 
 from lioshell.errors import UsageError
 from lioshell.runner.command import GOOD, INTERNAL_TARGET_FAILURE, Deferred, Response
@@ -19,9 +19,11 @@ from lioshell.runner.scsi.cdb import (
 )
 from lioshell.runner.scsi.data_in import filled
 from lioshell.runner.scsi.disk import Disk
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
     from lioshell.runner.command import Command
     from lioshell.runner.handlers.base import Handler

@@ -8,14 +8,16 @@ answer; a command of another kind raises UsageError. `emulate` takes any.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
 
 from lioshell.errors import UsageError
 from lioshell.runner.scsi import vpd
 from lioshell.tcmu.commands import CommandDisk
 from lioshell.tcmu.storage import ObjectHandler
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from lioshell.runner.command import Response
     from lioshell.tcmu.commands import ScsiCommand
     from lioshell.tcmu.identity import InquiryInfo

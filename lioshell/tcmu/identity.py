@@ -7,10 +7,13 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass
-from typing import Final
 
 from lioshell.errors import UsageError
 from lioshell.runner.scsi.unit import LIO_COMPANY_ID
+from lioshell.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 _MACHINE_ID: Final = "/etc/machine-id"
 

@@ -6,16 +6,17 @@ from __future__ import annotations
 import contextlib
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lioshell.errors import ConflictError, HostError, NotFoundError, RunnerError
 from lioshell.lio.backstore_create import create_user
 from lioshell.lio.backstores import ATTACHED, find_storage_object
 from lioshell.lio.fabrics import Fabric
 from lioshell.lio.luns import Lun
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
     from lioshell.lio.backstores import StorageObject
     from lioshell.lio.fabrics import Target

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
 
 from lioshell.errors import LioshellError, RunnerError
 from lioshell.runner.care import Care
@@ -15,9 +14,11 @@ from lioshell.runner.states import BROKEN, FOREIGN, SERVED
 from lioshell.runner.supervisor import Supervisor
 from lioshell.service.control import ControlServer
 from lioshell.service.io_flusher import become_io_flusher
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, Final
 
     from lioshell.kernel.ports import Kernel
     from lioshell.runner.command import LogicalUnit

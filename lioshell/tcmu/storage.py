@@ -6,14 +6,16 @@ from __future__ import annotations
 import asyncio
 import errno
 import inspect
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 from lioshell.errors import UsageError
 from lioshell.runner.handlers.base import Handler
 from lioshell.runner.handlers.completion import AsyncHandler
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from typing import Any
 
     from lioshell.runner.handlers.base import Undo
 

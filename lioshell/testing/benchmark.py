@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import random
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lioshell.testing.initiator import CommandFailedError, describe
 from lioshell.testing.zoned import in_order
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from lioshell.testing.initiator import Initiator
 
 _CASES: Final = (

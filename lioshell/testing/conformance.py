@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import os
 import struct
-from typing import TYPE_CHECKING, Final
 
 from lioshell.testing.initiator import OPTICAL, ZONED, CommandFailedError, Initiator, sense_of
 from lioshell.testing.zoned import (
@@ -20,9 +19,11 @@ from lioshell.testing.zoned import (
     sequential_zones,
     writes_in_order,
 )
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
     Check = Callable[[Initiator], str | None]
 

@@ -6,17 +6,18 @@ from __future__ import annotations
 import struct
 import time
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
 
 from lioshell.kernel.sim.harness import RingHarness
 from lioshell.runner.device import ServedDevice
 from lioshell.runner.handlers import registry
 from lioshell.runner.loop import Loop
 from lioshell.runner.scsi.unit import Identity, Unit
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
+    from typing import Self
 
     from lioshell.kernel.sim.ring import Completion
     from lioshell.runner.command import LogicalUnit

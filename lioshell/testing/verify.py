@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import random
 import time
-from typing import TYPE_CHECKING
 
 from lioshell.testing.initiator import CommandFailedError, describe
 from lioshell.testing.zoned import verify_zones
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,13 +12,14 @@ import os
 import random
 import struct
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lioshell.testing.initiator import CommandFailedError, describe
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+    from typing import Final
 
     from lioshell.testing.initiator import Initiator
 

@@ -12,11 +12,11 @@ import errno
 import os
 import stat
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from lioshell.errors import KernelError
 from lioshell.kernel.configfs import RealConfigfs
 from lioshell.kernel.refusal import refusal
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

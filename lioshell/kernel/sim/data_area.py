@@ -8,7 +8,11 @@ become one iov, and a block that is used again still holds what was in it.
 from __future__ import annotations
 
 import heapq
-from typing import Final
+
+from lioshell.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 BLOCK_SIZE: Final = 4096
 """One page: the kernel's data_pages_per_blk is 1 unless set."""

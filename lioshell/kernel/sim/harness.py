@@ -11,11 +11,14 @@ import errno
 import mmap
 import os
 import select
-from typing import Final
 
 from lioshell.kernel.ports import UioDevice
 from lioshell.kernel.sim import layout
 from lioshell.kernel.sim.ring import RingProducer
+from lioshell.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 DATA_OFFSET: Final = 64 * 1024
 

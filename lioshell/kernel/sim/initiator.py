@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
-
 from lioshell.errors import NotFoundError, RunnerError
 from lioshell.kernel.sim.nexus import Answer, Nexus
 from lioshell.kernel.uio import list_devices
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Final, Self
 
     from lioshell.kernel.ports import UioDevice
 

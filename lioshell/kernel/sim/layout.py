@@ -8,10 +8,12 @@ runner's own constants: a wrong offset on one side shows up against the other.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final
+
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import mmap
+    from typing import Final
 
 RING_OFFSET: Final = 128
 VERSION: Final = 2

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
 
 from lioshell.errors import UsageError
 from lioshell.kernel.machine_files import MachineFiles
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.specs import FabricSpec, WwnSource

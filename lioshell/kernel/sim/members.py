@@ -8,7 +8,8 @@ thousands of storage objects that is the smaller part of them.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.kernel.sim.simulation import Simulation

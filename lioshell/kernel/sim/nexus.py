@@ -15,7 +15,6 @@ import mmap
 import os
 import select
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lioshell.errors import ConflictError, RunnerError
 from lioshell.kernel.sim.ring import STATUS_BUSY, STATUS_CHECK_CONDITION, Completion, RingProducer
@@ -30,8 +29,11 @@ from lioshell.kernel.sim.uio_state import (
     region_path,
     run_folder,
 )
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from lioshell.kernel.ports import UioDevice
 
 _SERVE_HINT: Final = "Start a runner: lioshell --sim serve"

@@ -8,14 +8,15 @@ tcmu_reset_ring).
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lioshell.kernel.sim import layout
 from lioshell.kernel.sim.data_area import BLOCK_SIZE, DataArea
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import mmap
     from collections.abc import Sequence
+    from typing import Final
 
 STATUS_BUSY: Final = 0x08
 STATUS_CHECK_CONDITION: Final = 0x02

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import errno
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from lioshell.kernel.sim.rules_backstores import backstore_of
 from lioshell.kernel.sim.rules_statistics import show_identity
 from lioshell.kernel.sim.rules_wwn import require_unexported, show_reservations
 from lioshell.kernel.sim.schema import Attribute, Group, from_parameter
 from lioshell.kernel.sim.values import Refused, signed, switch, unsigned
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, Any, ClassVar
 
 from lioshell.kernel.sim.disks import BLOCK_SIZE_BYTES
 from lioshell.kernel.sim.values import Refused, option_int, option_u64, options
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any, ClassVar
 
     from lioshell.kernel.sim.disks import Disk
     from lioshell.kernel.sim.schema import Attribute

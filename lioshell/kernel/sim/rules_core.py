@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
 
 from lioshell.errors import SpecError
 from lioshell.kernel.sim import members
 from lioshell.kernel.sim.alua_metadata import DEFAULT_DBROOT
 from lioshell.kernel.sim.schema import READ_WRITE, Attribute, Group, Made, read_only
 from lioshell.kernel.sim.values import Refused, unsigned
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.kernel.sim.schema import Write

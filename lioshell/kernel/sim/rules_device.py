@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-from typing import TYPE_CHECKING
 
 from lioshell.kernel.sim import members
 from lioshell.kernel.sim.rules_alua import alua_group
@@ -27,6 +26,7 @@ from lioshell.kernel.sim.schema import (
     Made,
 )
 from lioshell.kernel.sim.values import Refused
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.kernel.sim.schema import Write

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
 
 from lioshell.kernel.sim.rules_lun import (
     lun_group,
@@ -27,6 +26,7 @@ from lioshell.kernel.sim.schema import (
     read_only,
 )
 from lioshell.kernel.sim.values import Refused, signed, switch, unsigned
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

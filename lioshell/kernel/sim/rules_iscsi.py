@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-from typing import TYPE_CHECKING
 
 from lioshell.kernel.sim import rules_iscsi_sessions as sessions
 from lioshell.kernel.sim.rules_fabric import FabricRules, number_acl
@@ -29,6 +28,7 @@ from lioshell.kernel.sim.rules_iscsi_statistics import (
 )
 from lioshell.kernel.sim.schema import READ_ONLY, READ_WRITE, Attribute, Made, read_only
 from lioshell.kernel.sim.values import Refused, switch, unsigned
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,11 +11,11 @@ from __future__ import annotations
 import errno
 import ipaddress
 import re
-from typing import TYPE_CHECKING
 
 from lioshell.kernel.sim.portal_index import PortalIndex
 from lioshell.kernel.sim.schema import READ_WRITE, Attribute, Made
 from lioshell.kernel.sim.values import Refused, unsigned
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.kernel.sim.schema import Write

@@ -8,9 +8,11 @@ initiator that is logged in without one takes its session over).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from lioshell.kernel.sim.tree import Tree
 
 NO_SESSION = "No Active iSCSI Session"

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from lioshell.kernel.sim.numbers import free_number
 from lioshell.kernel.sim.schema import READ_ONLY, Attribute, Group, Made, read_only
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.kernel.sim.simulation import Simulation

@@ -7,13 +7,13 @@ drivers/target/loopback/tcm_loop.c.
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
 
 from lioshell.kernel.sim.rules_lun import storage_object_of
 from lioshell.kernel.sim.rules_nexus import NexusRules
 from lioshell.kernel.sim.schema import READ_WRITE, Attribute, Made, read_only
 from lioshell.kernel.sim.scsi_hosts import ScsiHosts
 from lioshell.kernel.sim.values import Refused, unsigned
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.kernel.sim.schema import Write

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
 
 from lioshell.kernel.sim import alua_metadata, rules_alua, rules_statistics
 from lioshell.kernel.sim.rules_device import is_enabled, show_info
 from lioshell.kernel.sim.schema import READ_WRITE, Attribute, Group, Made
 from lioshell.kernel.sim.values import Refused, unsigned
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import errno
 import re
-from typing import TYPE_CHECKING
 
 from lioshell.kernel.sim.machine_ports import has_port
 from lioshell.kernel.sim.rules_fabric import FabricRules, number_acl
 from lioshell.kernel.sim.rules_nexus import NexusRules
 from lioshell.kernel.sim.schema import Made
 from lioshell.kernel.sim.values import Refused, switch, unsigned
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

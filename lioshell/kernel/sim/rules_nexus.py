@@ -8,11 +8,11 @@ drivers/usb/gadget/function/f_tcm.c.
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
 
 from lioshell.kernel.sim.rules_fabric import FabricRules, number_acl
 from lioshell.kernel.sim.schema import READ_WRITE, Attribute, Made
 from lioshell.kernel.sim.values import Refused
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.kernel.sim.schema import Write

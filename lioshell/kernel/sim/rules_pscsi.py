@@ -8,11 +8,11 @@ pscsi_show_configfs_dev_params, pscsi_get_inquiry_vpd_serial).
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
 
 from lioshell.kernel.sim.disks import BLOCK_SIZE_BYTES
 from lioshell.kernel.sim.rules_backstores import Backstore, find_disk
 from lioshell.kernel.sim.values import Refused, option_int, options
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.kernel.sim.simulation import Simulation

@@ -9,9 +9,9 @@ LUN without a storage object, or of a mapped LUN without a LUN, is empty here an
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from lioshell.kernel.sim.schema import READ_ONLY, Attribute, Group, read_only
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.kernel.sim.simulation import Simulation

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import errno
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, ClassVar
 
 from lioshell.errors import NotFoundError
 from lioshell.kernel.sim.rules_backstores import Backstore
 from lioshell.kernel.sim.schema import READ_WRITE, WRITE_ONLY, Attribute
 from lioshell.kernel.sim.values import Refused, option_int, option_u64, options, unsigned
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import ClassVar
 
     from lioshell.kernel.sim.schema import Write
     from lioshell.kernel.sim.simulation import Simulation

@@ -7,10 +7,10 @@ drivers/target/target_core_configfs.c (target_wwn_*_store, target_pr_*_show).
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
 
 from lioshell.kernel.sim.schema import READ_ONLY, READ_WRITE, Attribute, Group, read_only
 from lioshell.kernel.sim.values import Refused, stripped, unsigned
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,10 +11,10 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from typing import TYPE_CHECKING
 
 from lioshell.kernel.sim.scsi_hosts import ScsiHosts
 from lioshell.kernel.sim.uio_state import DeviceState, is_owned, region_path
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.kernel.sim.tree import Tree

@@ -8,12 +8,11 @@ with lioshell.kernel.sim.initiator.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lioshell.errors import NotFoundError
 from lioshell.kernel.sim import rules_iscsi_sessions as rules
 from lioshell.kernel.sim.configfs import locked
 from lioshell.kernel.sim.tree import Tree
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

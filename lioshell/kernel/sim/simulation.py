@@ -10,12 +10,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING
 
 from lioshell.kernel.sim.disks import Disks
 from lioshell.kernel.sim.schema import Made, Write
 from lioshell.kernel.sim.tree import STATE, Tree
 from lioshell.kernel.sim.values import Refused
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,10 +6,10 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-from typing import TYPE_CHECKING
 
 from lioshell.errors import HostError, SpecError
 from lioshell.kernel.ports import BlockDevice
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -9,12 +9,13 @@ at a time (`SimConfigfs` holds the lock), therefore fixed names in the folder fo
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from lioshell.kernel.sim.shared_texts import WORTH_SHARING_BYTES, SharedTexts
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from lioshell.kernel.sim.schema import Group, Made
 

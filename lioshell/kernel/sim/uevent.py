@@ -11,10 +11,12 @@ import contextlib
 import itertools
 import os
 import socket
-from typing import TYPE_CHECKING, Final
+
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Final
 
 _MESSAGE_SIZE: Final = 4096
 _KIND: Final = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC

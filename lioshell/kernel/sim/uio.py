@@ -13,7 +13,6 @@ import errno
 import fcntl
 import mmap
 import os
-from typing import TYPE_CHECKING, Final
 
 from lioshell.errors import NotFoundError
 from lioshell.kernel.sim import layout
@@ -30,9 +29,11 @@ from lioshell.kernel.sim.uio_state import (
     take_ownership,
 )
 from lioshell.kernel.uio import NodeCloseWatch, list_devices, read_device
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Final
 
     from lioshell.kernel.ports import UioDevice
     from lioshell.kernel.sim.uevent import SimUioWatch

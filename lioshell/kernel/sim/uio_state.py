@@ -16,10 +16,12 @@ import fcntl
 import mmap
 import os
 import struct
-from typing import TYPE_CHECKING, Final
+
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Final
 
 STATE_SIZE: Final = 64
 _BLOCKED: Final = 0

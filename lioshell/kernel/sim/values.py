@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import errno
 import re
-from typing import TYPE_CHECKING
+
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -12,11 +12,11 @@ import errno
 import fcntl
 import os
 import stat
-from typing import TYPE_CHECKING
 
 from lioshell.errors import ConflictError, LioshellError, NotFoundError, RunnerError, UsageError
 from lioshell.model.sizes import check_block_multiple
 from lioshell.runner.handlers import config_string
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,12 +12,13 @@ import errno
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
 
 from lioshell.runner.handlers.base import Handler
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import asyncio
+    from typing import Any
 
 Done = Callable[[OSError | None], None]
 """Called once for each submission, in any thread, with what it failed with or None."""

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
 
 from lioshell.errors import LioshellError, UsageError
 from lioshell.model.secret import MASK
 from lioshell.model.sizes import parse_size
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -5,7 +5,11 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import Final
+
+from lioshell.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 KEEP_SIZE: Final = 0x01
 PUNCH_HOLE: Final = 0x02

@@ -16,12 +16,12 @@ import itertools
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, NamedTuple
 
 from lioshell.errors import UsageError
 from lioshell.model.sizes import parse_size
 from lioshell.runner.handlers.base import Extent, Handler, Option, Undo
 from lioshell.runner.handlers.config_string import split_options
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lioshell.errors import UsageError
 from lioshell.runner.handlers import backing_file, config_string
 from lioshell.runner.handlers.base import Handler, Option, Undo, nothing_made
 from lioshell.runner.handlers.file import FileHandler
 from lioshell.runner.handlers.optical import BLOCK_SIZE_BYTES, NoMedium
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from typing import Never
+    from typing import Final, Never
 
 EMPTY: Final = "none"
 """The configuration of a drive without a disc."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 import time
-from typing import TYPE_CHECKING
 
 from lioshell.runner.handlers import backing_file
 from lioshell.runner.handlers.base import (
@@ -24,6 +23,7 @@ from lioshell.runner.handlers.base import (
 )
 from lioshell.runner.handlers.sync_state import SyncState
 from lioshell.runner.handlers.vectored import IOV_MAX, read_rest, write_rest
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

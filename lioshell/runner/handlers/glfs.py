@@ -12,7 +12,7 @@ import errno
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TypeVar
 
 from lioshell.errors import ConflictError
 from lioshell.model.sizes import format_size
@@ -24,10 +24,11 @@ from lioshell.runner.handlers.gluster.library import ENDED, GFAPI, INSTALL, load
 from lioshell.runner.handlers.gluster.name import OPTIONS, FileName, parse
 from lioshell.runner.handlers.gluster.volume import OpenFile, Volume, failure, within
 from lioshell.runner.handlers.native_io import InFlight, Transfer
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Self
+    from typing import Any, Final, Self
 
 T = TypeVar("T")
 

@@ -11,11 +11,14 @@ import ctypes
 import errno
 import itertools
 import os
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from lioshell.runner.handlers.base import TransferError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from lioshell.runner.handlers.completion import Done
 
 T = TypeVar("T")

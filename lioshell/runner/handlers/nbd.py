@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Self
-
 from lioshell.errors import NotFoundError, RunnerError, UsageError
 from lioshell.runner.handlers import backing_file, config_string
 from lioshell.runner.handlers.base import Option, nothing_made
 from lioshell.runner.nbd import address, protocol
 from lioshell.runner.nbd.disk import NbdDisk, require_size
 from lioshell.runner.nbd.handshake import RefusedError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import ClassVar, Self
+
     from lioshell.runner.handlers.base import Undo
     from lioshell.runner.nbd.handshake import Export
     from lioshell.runner.nbd.transport import Transport

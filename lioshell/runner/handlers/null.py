@@ -6,12 +6,11 @@ Not a disk to put anything on: nothing that is written is ever read again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lioshell.errors import RunnerError
 from lioshell.runner.handlers.backing_file import check_size
 from lioshell.runner.handlers.base import CHUNK_BYTES, Handler, Undo
 from lioshell.runner.handlers.config_string import split_options
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Self

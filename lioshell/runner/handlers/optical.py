@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, Final
 
 from lioshell.runner.handlers.base import Handler, nothing_made
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import NoReturn, Self
+    from typing import Final, NoReturn, Self
 
     from lioshell.runner.handlers.base import Undo
 

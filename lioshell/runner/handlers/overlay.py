@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from typing import TYPE_CHECKING
 
 from lioshell.errors import ConflictError, NotFoundError, RunnerError, UsageError
 from lioshell.runner.handlers import backing_file, overlay_file
@@ -22,6 +21,7 @@ from lioshell.runner.handlers.config_string import split_options
 from lioshell.runner.handlers.overlay_file import DATA_BYTES, Header, Maps, boot_id
 from lioshell.runner.handlers.sync_state import SyncState
 from lioshell.runner.handlers.vectored import read_rest, write_rest
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

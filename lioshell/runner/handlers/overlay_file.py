@@ -18,10 +18,13 @@ import os
 import struct
 import threading
 import zlib
-from typing import Final, NamedTuple
 
 from lioshell.errors import ConflictError, HostError
 from lioshell.runner.handlers.vectored import read_rest, write_rest
+from lioshell.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Final
 
 MAGIC: Final = b"lioshell overlay\x01"
 PAGE_BYTES: Final = 4096

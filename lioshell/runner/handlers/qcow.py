@@ -11,7 +11,6 @@ import fcntl
 import os
 import shutil
 import time
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
 from lioshell.errors import ConflictError, RunnerError, UsageError
 from lioshell.runner.handlers import backing_file, config_string
@@ -20,8 +19,11 @@ from lioshell.runner.handlers.nbd import DEFAULT_TIMEOUT_S, TIMEOUT_OPTION
 from lioshell.runner.nbd.disk import NbdDisk, require_size
 from lioshell.runner.qemu import image as images
 from lioshell.runner.qemu.daemon import PROGRAM, Daemon, Served, StartError
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from typing import ClassVar, Self
+
     from lioshell.runner.handlers.base import Undo
     from lioshell.runner.nbd.handshake import Export
     from lioshell.runner.nbd.transport import Transport

@@ -9,7 +9,6 @@ process that takes the disk over begins with zeros, as a kernel's ramdisk does a
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from lioshell.errors import RunnerError, UsageError
 from lioshell.model.sizes import format_size
@@ -17,6 +16,7 @@ from lioshell.runner.handlers import backing_file
 from lioshell.runner.handlers.base import Option, Undo
 from lioshell.runner.handlers.config_string import split_options
 from lioshell.runner.handlers.file import FileHandler
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Self

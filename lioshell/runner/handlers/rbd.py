@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-from typing import TYPE_CHECKING
 
 from lioshell.errors import ConflictError, NotFoundError
 from lioshell.model.sizes import format_size
@@ -36,6 +35,7 @@ from lioshell.runner.handlers.ceph.library import (
 from lioshell.runner.handlers.ceph.name import OPTIONS, parse
 from lioshell.runner.handlers.completion import CompletionHandler, Done
 from lioshell.runner.handlers.native_io import Transfer
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import TYPE_CHECKING, Final
 
 from lioshell.errors import HostError, NotFoundError, UsageError
 from lioshell.runner.handlers import third_party
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
     from lioshell.runner.handlers.base import Handler, Unavailable
     from lioshell.runner.scsi.unit import Geometry, Identity, Unit

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from lioshell.errors import HostError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import ctypes
     from collections.abc import Mapping
+    from typing import Any
 
 _CACHE = "/etc/ld.so.cache"
 _FOLDERS = ("/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib")

@@ -13,13 +13,14 @@ import re
 import stat
 import sys
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Final
 
 from lioshell.errors import HostError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from importlib.metadata import EntryPoint
+    from typing import Any, Final
 
     from lioshell.runner.handlers.base import Handler
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING, Final
 
 from lioshell.errors import ConflictError, RunnerError
 from lioshell.runner.handlers import backing_file, zbc_config, zone_file
@@ -23,10 +22,11 @@ from lioshell.runner.zones import (
     ZoneTable,
     lay_out,
 )
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Self
+    from typing import Final, Self
 
     from lioshell.runner.handlers.base import Extent
     from lioshell.runner.handlers.zbc_config import ZbcConfig

@@ -8,15 +8,16 @@ that it is opened with options; here they say what a new file is, and what an ex
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lioshell.errors import UsageError
 from lioshell.runner.handlers import backing_file, config_string
 from lioshell.runner.handlers.base import Option
 from lioshell.runner.handlers.zone_file import HOST_AWARE, HOST_MANAGED, ZoneFileHeader
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Final
 
 _MODELS: Final = {"host-managed": HOST_MANAGED, "host-aware": HOST_AWARE}
 _MODEL_NAMES: Final = {number: name for name, number in _MODELS.items()}

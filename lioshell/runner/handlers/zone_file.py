@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 from struct import Struct
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lioshell.errors import ConflictError
 from lioshell.runner.zones import (
@@ -24,9 +23,11 @@ from lioshell.runner.zones import (
     SEQUENTIAL_REQUIRED,
     Zone,
 )
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Final
 
 HOST_AWARE: Final = 0x00
 HOST_MANAGED: Final = 0x14

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
 
 from lioshell.runner.handlers.base import Handler
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.runner.zones import Zone, ZoneTable

@@ -14,13 +14,16 @@ import os
 import socket
 import time
 from dataclasses import dataclass, replace
-from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from lioshell.errors import UsageError
 from lioshell.runner.nbd import protocol
 from lioshell.runner.nbd.handshake import Export, shake_hands
 from lioshell.runner.nbd.transport import PlainTransport, Transport
+from lioshell.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 FORM: Final = "nbd://HOST[:PORT]/EXPORT or nbd+unix:///EXPORT?socket=PATH, nbds: with TLS"
 _SCHEMES: Final = ("nbd", "nbd+tcp", "nbds", "nbds+tcp", "nbd+unix", "nbds+unix")

@@ -19,15 +19,16 @@ import select
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final
 
 from lioshell.runner.nbd import protocol
 from lioshell.runner.nbd.link import Link
 from lioshell.runner.nbd.request import Request, nobody_waits
 from lioshell.runner.nbd.unflushed import Unflushed
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
     from lioshell.runner.nbd.handshake import Export
     from lioshell.runner.nbd.transport import Transport

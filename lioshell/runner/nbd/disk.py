@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import threading
-from typing import TYPE_CHECKING
 
 from lioshell.errors import ConflictError
 from lioshell.runner.handlers.base import Extent
@@ -14,6 +13,7 @@ from lioshell.runner.nbd import protocol
 from lioshell.runner.nbd.client import Client
 from lioshell.runner.nbd.request import Request
 from lioshell.runner.nbd.transport import after
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,10 +6,10 @@ from __future__ import annotations
 import errno
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lioshell.runner.nbd import protocol
 from lioshell.runner.nbd.protocol import ProtocolError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,13 +13,15 @@ import struct
 import time
 from collections import deque
 from itertools import islice
-from typing import TYPE_CHECKING, Final
 
 from lioshell.runner.nbd import protocol
 from lioshell.runner.nbd.protocol import ProtocolError
 from lioshell.runner.nbd.transport import IOV_MAX, after
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from lioshell.runner.nbd.handshake import Export
     from lioshell.runner.nbd.request import Request
     from lioshell.runner.nbd.transport import Transport

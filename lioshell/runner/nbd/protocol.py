@@ -5,7 +5,11 @@ from __future__ import annotations
 
 import errno
 import struct
-from typing import Final
+
+from lioshell.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 DEFAULT_PORT: Final = 10809
 

@@ -12,11 +12,13 @@ import os
 import select
 import ssl
 import threading
-from typing import TYPE_CHECKING, NoReturn
 
 from lioshell.runner.nbd.transport import Transport
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from lioshell.runner.nbd.address import Address
 
 DEFAULT_CERTIFICATES = ("/etc/pki/nbd", "/etc/pki/qemu")

@@ -9,10 +9,12 @@ server that takes over. `Client` begins a flush of its own before there are too 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final
+
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Final
 
     from lioshell.runner.nbd.request import Request
 

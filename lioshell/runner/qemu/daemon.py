@@ -23,12 +23,14 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
 
 from lioshell.runner.nbd.handshake import shake_hands
 from lioshell.runner.nbd.transport import PlainTransport
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from lioshell.runner.nbd.handshake import Export
     from lioshell.runner.nbd.transport import Transport
 

@@ -11,9 +11,12 @@ import json
 import os
 import subprocess
 from dataclasses import dataclass
-from typing import Any, Final
 
 from lioshell.errors import ConflictError, LioshellError, RunnerError
+from lioshell.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 FORMATS: Final = ("qcow2", "qcow", "qed", "raw", "vdi", "vhdx", "vmdk", "vpc", "parallels")
 _TIMEOUT_S: Final = 60.0

@@ -8,13 +8,14 @@ administrator alone: implicit ALUA.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
-
 from lioshell.runner.command import Deferred
 from lioshell.runner.scsi.data_in import parameter_data
 from lioshell.runner.scsi.sense import invalid_field
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from lioshell.runner.command import Command, Response
     from lioshell.runner.scsi.unit import Unit
 

@@ -7,12 +7,12 @@ The ring does not say which initiator sent a command, so the first one that asks
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from lioshell.runner.scsi.sense import UNIT_ATTENTION, check_condition
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from typing import Final
 
     from lioshell.runner.command import Command, Deferred, Response
 

@@ -8,7 +8,6 @@ A command that fits exactly goes straight to the handler; one with anything unus
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
 
 from lioshell.runner.command import GOOD, Deferred
 from lioshell.runner.scsi.cdb import (
@@ -27,6 +26,7 @@ from lioshell.runner.scsi.checks import first_bytes, refusal
 from lioshell.runner.scsi.data_in import filled, no_data
 from lioshell.runner.scsi.sense import INVALID_CDB, WRITE_PROTECTED
 from lioshell.runner.scsi.storage_error import flush_failed, read_failed, write_failed
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

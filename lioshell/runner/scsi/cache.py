@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lioshell.runner.command import Deferred
 from lioshell.runner.scsi.cdb import LAYOUT_10, LAYOUT_16, Layout
 from lioshell.runner.scsi.data_in import no_data
 from lioshell.runner.scsi.sense import LBA_OUT_OF_RANGE
 from lioshell.runner.scsi.storage_error import flush_failed
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from struct import Struct
-from typing import TYPE_CHECKING
 
 from lioshell.runner.scsi import vpd
 from lioshell.runner.scsi.data_in import parameter_data
 from lioshell.runner.scsi.sense import LBA_OUT_OF_RANGE, invalid_field
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.runner.command import Command, Response

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from struct import Struct
-from typing import Final, NamedTuple
+
+from lioshell.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Final
 
 NACA: Final = 0x04
 """CONTROL byte: this device has NORMACA = 0, so a one is refused (SAM-5 5.2)."""

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lioshell.runner.scsi.cdb import NACA, PROTECT
 from lioshell.runner.scsi.sense import LBA_OUT_OF_RANGE, invalid_field
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.runner.command import Response

@@ -6,8 +6,6 @@ Their hold keeps every other write out of the blocks between the read and the wr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from lioshell.runner.scsi.cdb import FUA, LAYOUT_16, LAYOUT_32, PROTECT, Layout
 from lioshell.runner.scsi.checks import refusal
 from lioshell.runner.scsi.data_in import no_data
@@ -18,9 +16,11 @@ from lioshell.runner.scsi.sense import (
     miscompare,
 )
 from lioshell.runner.scsi.storage_error import read_failed, write_failed
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
     from lioshell.runner.command import Command, Deferred, Response
     from lioshell.runner.scsi.unit import Unit

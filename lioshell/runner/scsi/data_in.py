@@ -8,9 +8,8 @@ to the initiator unless a response says otherwise - but a length of 0 says nothi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lioshell.runner.command import GOOD, Response
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.runner.command import Command

@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
 
 from lioshell.runner.scsi import mode, vpd
 from lioshell.runner.scsi.attention import CAPACITY_CHANGED
 from lioshell.runner.scsi.fast_path import FastPath
 from lioshell.runner.scsi.opcodes import operations_of
 from lioshell.runner.scsi.unit import Unit
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import ClassVar
 
     from lioshell.runner.handlers.base import Handler
     from lioshell.runner.ring import Ring

@@ -8,13 +8,14 @@ the service action where there is one, and a one for every bit that is evaluated
 from __future__ import annotations
 
 from types import MethodType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from lioshell.runner.scsi.cdb import NACA
 from lioshell.runner.scsi.sense import INVALID_CDB, INVALID_OPERATION_CODE, invalid_field
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, Final
 
     from lioshell.runner.command import Command, Deferred, Response
     from lioshell.runner.scsi.unit import Unit

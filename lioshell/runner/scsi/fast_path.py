@@ -12,13 +12,14 @@ from __future__ import annotations
 import os
 import time
 from struct import Struct
-from typing import TYPE_CHECKING, Final
 
 from lioshell.runner import abi
 from lioshell.runner.tuning import LARGE_BYTES
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import Final
 
     from lioshell.runner.ring import Ring
     from lioshell.runner.scsi.unit import Unit

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from struct import Struct
-from typing import TYPE_CHECKING, Final
 
 from lioshell.runner.scsi.data_in import no_data, parameter_data
 from lioshell.runner.scsi.sense import (
@@ -14,8 +13,11 @@ from lioshell.runner.scsi.sense import (
     invalid_parameter,
 )
 from lioshell.runner.scsi.storage_error import flush_failed, write_failed
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from lioshell.runner.command import Command, Deferred, Response
     from lioshell.runner.scsi.unit import Unit
 

@@ -9,9 +9,9 @@ until nothing in front of it is in its way; so nothing waits in a circle.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
 
 from lioshell.runner.command import Deferred
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

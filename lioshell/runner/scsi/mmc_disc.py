@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from struct import Struct
-from typing import TYPE_CHECKING, Final
 
 from lioshell.runner.scsi.data_in import no_data, parameter_data
 from lioshell.runner.scsi.sense import (
@@ -13,8 +12,11 @@ from lioshell.runner.scsi.sense import (
     check_condition,
     invalid_field,
 )
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from lioshell.runner.command import Command, Response
     from lioshell.runner.scsi.optical import OpticalDrive
 

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from lioshell.runner.command import Deferred
 from lioshell.runner.scsi import mode
 from lioshell.runner.scsi.data_in import no_data, parameter_data
@@ -17,9 +15,11 @@ from lioshell.runner.scsi.sense import (
     invalid_field,
 )
 from lioshell.runner.scsi.storage_error import flush_failed
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Final
 
     from lioshell.runner.command import Command, Response
     from lioshell.runner.scsi.optical import OpticalDrive

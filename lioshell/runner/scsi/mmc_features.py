@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from struct import Struct
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lioshell.runner.scsi.data_in import parameter_data
 from lioshell.runner.scsi.sense import invalid_field
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Final
 
     from lioshell.runner.command import Command, Response
     from lioshell.runner.scsi.optical import OpticalDrive

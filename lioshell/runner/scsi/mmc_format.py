@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from lioshell.runner.scsi.data_in import no_data
 from lioshell.runner.scsi.sense import (
     PARAMETER_LIST_LENGTH_ERROR,
@@ -13,8 +11,11 @@ from lioshell.runner.scsi.sense import (
     invalid_parameter,
 )
 from lioshell.runner.scsi.storage_error import flush_failed, write_failed
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from lioshell.runner.command import Command, Deferred, Response
     from lioshell.runner.scsi.optical import OpticalDrive
 

@@ -7,16 +7,16 @@ there is somewhere to keep them: a runner that takes over must go on with what a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from lioshell.runner.command import Deferred
 from lioshell.runner.scsi.data_in import no_data, parameter_data
 from lioshell.runner.scsi.mode_parameters import parse_parameters
 from lioshell.runner.scsi.sense import SAVING_NOT_SUPPORTED, invalid_field
 from lioshell.runner.scsi.storage_error import flush_failed
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Final
 
     from lioshell.runner.command import Command, Response
     from lioshell.runner.scsi.unit import Unit

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
-
 from lioshell.runner.scsi.sense import PARAMETER_LIST_LENGTH_ERROR, invalid_parameter
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
     from lioshell.runner.command import Response
     from lioshell.runner.scsi.unit import Unit

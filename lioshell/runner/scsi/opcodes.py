@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from lioshell.runner.scsi import (
     alua,
     block,
@@ -23,6 +21,10 @@ from lioshell.runner.scsi import (
 )
 from lioshell.runner.scsi.dispatch import Operation, action, plain, transfer, variable
 from lioshell.runner.scsi.supported_opcodes import report_supported_operation_codes
+from lioshell.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 _FLUSH_S: Final = 60
 _RANGE_S: Final = 120

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final
 
 from lioshell.runner.handlers.optical import BLOCK_SIZE_BYTES, NoMedium
 from lioshell.runner.scsi import (
@@ -26,9 +25,11 @@ from lioshell.runner.scsi.attention import MEDIUM_CHANGED, with_attention
 from lioshell.runner.scsi.dispatch import action, dispatch_table, plain, transfer
 from lioshell.runner.scsi.supported_opcodes import report_supported_operation_codes
 from lioshell.runner.scsi.unit import Geometry, Unit
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
     from lioshell.runner.command import Command, Response
     from lioshell.runner.handlers.base import Handler

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lioshell.runner.scsi.data_in import no_data, parameter_data
 from lioshell.runner.scsi.sense import fixed, invalid_field
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.runner.command import Command, Response

@@ -7,9 +7,11 @@ command are made once, here.
 
 from __future__ import annotations
 
-from typing import Final
-
 from lioshell.runner.command import Response
+from lioshell.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 # SAM-5 5.3.1.
 CHECK_CONDITION: Final = 0x02

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Final
 
 from lioshell.runner.scsi.sense import (
     ABORTED_COMMAND,
@@ -15,8 +14,11 @@ from lioshell.runner.scsi.sense import (
     MEDIUM_ERROR,
     check_condition,
 )
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from lioshell.runner.command import Response
 
 _UNRECOVERED_READ_ERROR: Final = (MEDIUM_ERROR, 0x11, 0x00)

@@ -7,12 +7,14 @@ It reads the very table by which commands are dispatched, so it cannot promise w
 from __future__ import annotations
 
 from struct import Struct
-from typing import TYPE_CHECKING, Final
 
 from lioshell.runner.scsi.data_in import parameter_data
 from lioshell.runner.scsi.sense import invalid_field
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from lioshell.runner.command import Command, Response
     from lioshell.runner.scsi.dispatch import Operation
     from lioshell.runner.scsi.unit import Unit

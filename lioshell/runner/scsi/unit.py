@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
 
 from lioshell.errors import RunnerError
 from lioshell.runner import tuning
@@ -16,9 +15,11 @@ from lioshell.runner.scsi.cdb import FUA
 from lioshell.runner.scsi.dispatch import dispatch_table
 from lioshell.runner.scsi.holds import Holds
 from lioshell.runner.scsi.sense import INVALID_CDB
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import ClassVar
 
     from lioshell.runner.command import Command, Deferred, Response
     from lioshell.runner.handlers.base import Handler

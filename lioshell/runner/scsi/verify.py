@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
 
 from lioshell.runner.command import Deferred
 from lioshell.runner.handlers.base import CHUNK_BYTES, first_difference
@@ -13,9 +12,11 @@ from lioshell.runner.scsi.checks import first_bytes, refusal
 from lioshell.runner.scsi.data_in import no_data
 from lioshell.runner.scsi.sense import WRITE_PROTECTED, invalid_field, miscompare
 from lioshell.runner.scsi.storage_error import flush_failed, read_failed, write_failed
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
     from lioshell.runner.command import Command, Response
     from lioshell.runner.scsi.unit import Unit

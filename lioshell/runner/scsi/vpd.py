@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from struct import Struct
-from typing import TYPE_CHECKING, Final
 
 from lioshell.runner.scsi import alua, compare, unmap, write_same
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Final
 
     from lioshell.runner.scsi.unit import Unit
 

@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from lioshell.runner.handlers.base import CHUNK_BYTES
 from lioshell.runner.scsi.cdb import LAYOUT_10, LAYOUT_16, LAYOUT_32, Layout
 from lioshell.runner.scsi.checks import refusal
 from lioshell.runner.scsi.data_in import no_data
 from lioshell.runner.scsi.sense import WRITE_PROTECTED, invalid_field
 from lioshell.runner.scsi.storage_error import write_failed
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
     from lioshell.runner.command import Command, Deferred, Response
     from lioshell.runner.scsi.unit import Unit

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from struct import Struct
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lioshell.runner.scsi import vpd
 from lioshell.runner.scsi.data_in import no_data, parameter_data
@@ -23,8 +22,11 @@ from lioshell.runner.scsi.sense import (
     invalid_parameter,
 )
 from lioshell.runner.scsi.storage_error import flush_failed, write_failed
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from lioshell.runner.command import Command, Deferred, Response
     from lioshell.runner.scsi.unit import Unit
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from struct import Struct
-from typing import TYPE_CHECKING, Final
 
 from lioshell.runner.scsi.data_in import no_data, parameter_data
 from lioshell.runner.scsi.sense import LBA_OUT_OF_RANGE, WRITE_PROTECTED, invalid_field
@@ -21,9 +20,11 @@ from lioshell.runner.zones import (
     READ_ONLY,
     ZoneError,
 )
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
     from lioshell.runner.command import Command, Deferred, Response
     from lioshell.runner.scsi.zoned import ZonedDisk

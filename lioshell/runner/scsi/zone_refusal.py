@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from lioshell.runner.scsi.sense import (
     DATA_PROTECT,
     ILLEGAL_REQUEST,
@@ -12,8 +10,11 @@ from lioshell.runner.scsi.sense import (
     invalid_field,
 )
 from lioshell.runner.zones import Refusal
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from lioshell.runner.command import Response
 
 UNALIGNED_WRITE: Final = check_condition(ILLEGAL_REQUEST, 0x21, 0x04)

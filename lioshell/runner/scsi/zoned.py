@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from lioshell.errors import RunnerError
 from lioshell.runner.handlers.zoned import ZonedHandler
 from lioshell.runner.scsi import zone_management, zoned_block, zoned_vpd
 from lioshell.runner.scsi.disk import Disk
 from lioshell.runner.scsi.dispatch import action, transfer
 from lioshell.runner.scsi.opcodes import OPERATIONS
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
     from lioshell.runner.handlers.base import Handler
     from lioshell.runner.scsi.unit import Geometry, Identity

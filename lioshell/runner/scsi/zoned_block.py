@@ -9,7 +9,6 @@ where nobody can come between.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
 
 from lioshell.runner.command import GOOD
 from lioshell.runner.scsi import block
@@ -20,6 +19,7 @@ from lioshell.runner.scsi.sense import INVALID_CDB, WRITE_PROTECTED
 from lioshell.runner.scsi.storage_error import write_failed
 from lioshell.runner.scsi.zone_refusal import refused
 from lioshell.runner.zones import CONVENTIONAL, ZoneError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from lioshell.errors import KernelError, NotFoundError
 from lioshell.lio.acl_tags import SharedGroup
 from lioshell.model.names import numbered
@@ -14,9 +12,11 @@ from lioshell.shell.nodes.luns import LunNode
 from lioshell.shell.nodes.mapped_lun import MappedLunNode
 from lioshell.shell.values import lun_number, optional_boolean
 from lioshell.specs import Parameter
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import ClassVar
 
     from lioshell.lio.acls import NodeAcl
     from lioshell.lio.groups import ParameterGroup

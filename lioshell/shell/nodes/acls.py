@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from lioshell.errors import NotFoundError
 from lioshell.lio import acl_tags
 from lioshell.shell.common_commands import ShellNode
@@ -12,8 +10,11 @@ from lioshell.shell.node import by_number
 from lioshell.shell.nodes.acl import NodeAclNode
 from lioshell.shell.values import boolean
 from lioshell.specs import Parameter
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import ClassVar
+
     from lioshell.lio.acls import NodeAcl
     from lioshell.lio.tpgs import Tpg
     from lioshell.shell.node import Node

@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from lioshell.lio import alua
 from lioshell.lio.impact import Impact
 from lioshell.shell.common_commands import ShellNode
 from lioshell.shell.node import by_number
 from lioshell.shell.values import number
 from lioshell.specs import Parameter
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import ClassVar
+
     from lioshell.lio.backstores import StorageObject
     from lioshell.lio.groups import ParameterGroup
     from lioshell.shell.node import Node

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, ClassVar
 
 from lioshell.errors import PlanChangesError
 from lioshell.shell.nodes.saved_configuration import SAVEFILE, SavedConfigurationNode
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import ClassVar
+
     from lioshell.config.document import Document
     from lioshell.config.plan import Step
     from lioshell.lio.impact import Impact

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from lioshell.errors import NotFoundError
 from lioshell.lio.backstores import (
@@ -19,6 +18,7 @@ from lioshell.shell.node import by_number
 from lioshell.shell.nodes.storage_object import StorageObjectNode
 from lioshell.shell.values import boolean, optional_boolean
 from lioshell.specs import Parameter
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.shell.node import Node

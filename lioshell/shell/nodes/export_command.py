@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, ClassVar
 
 from lioshell.errors import LioshellError, UsageError
 from lioshell.shell.common_commands import ShellNode
 from lioshell.shell.option_words import taken_apart
 from lioshell.shell.values import boolean, number
 from lioshell.specs import Parameter
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import ClassVar
+
     from lioshell.lio.export import Export, Login
     from lioshell.shell.session import Session
 

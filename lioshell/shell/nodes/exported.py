@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from lioshell.errors import NotFoundError
 from lioshell.shell.nodes.luns import LunNode
 from lioshell.shell.nodes.storage_object import StorageObjectNode
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.lio.backstores import StorageObject

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from lioshell.errors import KernelError, NotFoundError, UsageError
 from lioshell.lio.fabrics import Fabric, Target
 from lioshell.model.names import numbered
@@ -13,9 +11,11 @@ from lioshell.shell.node import by_number
 from lioshell.shell.nodes.sessions_command import SessionsCommand
 from lioshell.shell.nodes.tpg import TpgCommands, TpgNode
 from lioshell.specs import Parameter
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import ClassVar
 
     from lioshell.lio.groups import ParameterGroup
     from lioshell.lio.sessions import Login

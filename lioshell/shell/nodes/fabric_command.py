@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from lioshell.errors import UsageError
 from lioshell.shell.common_commands import ShellNode
 from lioshell.shell.option_words import taken_apart
 from lioshell.specs import Parameter
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import ClassVar
+
     from lioshell.shell.session import Session
 
 PARAMETERS = (

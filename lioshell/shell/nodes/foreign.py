@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from lioshell.errors import NotFoundError
 from lioshell.shell.common_commands import ShellNode
 from lioshell.shell.node import by_number
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from lioshell.lio.foreign import ForeignFolder
     from lioshell.lio.groups import ParameterGroup
     from lioshell.shell.node import Node

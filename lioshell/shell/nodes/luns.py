@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
-
 from lioshell.errors import KernelError, NotFoundError
 from lioshell.model.names import numbered
 from lioshell.shell.common_commands import ShellNode
 from lioshell.shell.values import boolean, lun_number
 from lioshell.specs import Parameter
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any, ClassVar
+
     from lioshell.lio.groups import ParameterGroup
     from lioshell.lio.luns import Lun
     from lioshell.lio.tpgs import Tpg

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from lioshell.errors import ConflictError, NotFoundError
 from lioshell.shell.nodes.user_object import UserObjectNode
 from lioshell.shell.values import boolean
 from lioshell.specs import Parameter
+from lioshell.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 EMPTY = "none"
 """The configuration of a drive without a disc (runner/handlers/fbo.py)."""

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
 from lioshell.errors import KernelError, NotFoundError
 from lioshell.lio.fabrics import Fabric
 from lioshell.lio.portals import Portal, configfs_name
@@ -14,8 +12,11 @@ from lioshell.shell.common_commands import ShellNode
 from lioshell.shell.node import by_number, is_component
 from lioshell.shell.values import number
 from lioshell.specs import Parameter
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import ClassVar
+
     from lioshell.lio.tpgs import Tpg
     from lioshell.shell.node import Node
     from lioshell.shell.session import Session

@@ -7,12 +7,13 @@ one is asked for (root_commands.py).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from lioshell.errors import NotFoundError, SpecError
 from lioshell.shell.common_commands import ShellNode
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from lioshell.shell.node import Node
     from lioshell.shell.nodes.root_commands import RootCommands
     from lioshell.specs import Parameter

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lioshell.shell.nodes.apply_commands import ApplyCommands
 from lioshell.shell.nodes.export_command import ExportCommands
 from lioshell.shell.nodes.fabric_command import FabricCommand
 from lioshell.shell.nodes.root import RootPlace
 from lioshell.shell.nodes.sessions_command import SessionsCommand
 from lioshell.shell.nodes.specs_command import SpecsCommand
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, ClassVar
 
 from lioshell.environment import is_terminal
 from lioshell.errors import NotFoundError, PartialError, UsageError
 from lioshell.shell.common_commands import ShellNode
 from lioshell.shell.values import boolean
 from lioshell.specs import Parameter
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import ClassVar
 
     from lioshell.config.attempts import Progress, Report
     from lioshell.config.restore import Serving

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
-
 from lioshell.errors import LioshellError, NotFoundError, UsageError
 from lioshell.shell.common_commands import ShellNode
 from lioshell.specs import Parameter
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any, ClassVar
 
     from lioshell.lio.sessions import Login
 

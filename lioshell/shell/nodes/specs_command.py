@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Any, ClassVar
 
 from lioshell.errors import NotFoundError, PartialError, SpecError, UsageError
 from lioshell.lio.wwns import found_wwns, is_listed
 from lioshell.shell.common_commands import ShellNode
 from lioshell.specs import Parameter
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any, ClassVar
 
     from lioshell.specs import BackstoreSpec, FabricSpec
 

@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, ClassVar
 
 from lioshell.errors import HostError, KernelError
 from lioshell.lio.backstores import has_groups
 from lioshell.model.sizes import format_size
 from lioshell.shell.common_commands import ShellNode
 from lioshell.specs import Parameter
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any, ClassVar
+
     from lioshell.lio.backstores import StorageObject
     from lioshell.lio.groups import ParameterGroup
     from lioshell.shell.node import Node

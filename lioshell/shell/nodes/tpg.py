@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from lioshell.errors import UsageError
 from lioshell.shell.nodes.sessions_command import SessionsCommand
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
     from lioshell.lio.groups import ParameterGroup
     from lioshell.lio.sessions import Login

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from lioshell.errors import ConflictError, HostError, LioshellError, UsageError
 from lioshell.lio.transaction import Transaction
@@ -16,8 +15,11 @@ from lioshell.shell.nodes.user_object import UserObjectNode
 from lioshell.shell.nodes.user_storage import block_size_of, preparing, wanted
 from lioshell.shell.values import number
 from lioshell.specs import Parameter
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from typing import Any, ClassVar
+
     from lioshell.lio.backstores import StorageObject
     from lioshell.runner.handlers.base import Option
     from lioshell.shell.node import Node

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
 from lioshell.errors import ConflictError, NotFoundError, UsageError
 from lioshell.model.sizes import format_size, parse_size
 from lioshell.shell.nodes.storage_object import StorageObjectNode
 from lioshell.specs import Parameter
+from lioshell.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 _RING, _NETLINK = "ring", "netlink"
 _HERE, _SERVICE = "here", "service"

@@ -7,10 +7,9 @@ asked whether it takes the configuration, and the rest is its own affair.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from lioshell.errors import UsageError
 from lioshell.model.sizes import parse_size
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable

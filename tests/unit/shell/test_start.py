@@ -45,8 +45,8 @@ print(code, *sorted(name for name in found if not name.startswith("_")), file=sy
 
 MAY_BE_IMPORTED = {
     *("collections", "contextlib", "copyreg", "enum", "errno", "fcntl", "functools", "importlib"),
-    *("itertools", "keyword", "math", "operator", "re", "reprlib", "shlex", "types", "typing"),
-    *("warnings", "configshell", "lioshell"),
+    *("itertools", "keyword", "math", "operator", "re", "reprlib", "shlex", "types", "warnings"),
+    *("configshell", "lioshell"),
 }
 """What a look costs, of the standard library: each more is a part of a millisecond, or many."""
 

@@ -8,14 +8,14 @@ import ctypes
 import errno
 import json
 import os
-from typing import TYPE_CHECKING, Final
 
 from lioshell.errors import LioshellError, NotFoundError, RunnerError
 from lioshell.runner.handlers.ceph.library import check, load
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Self
+    from typing import Final, Self
 
     from lioshell.runner.handlers.ceph.name import ImageName
 

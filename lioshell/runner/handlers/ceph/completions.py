@@ -11,11 +11,13 @@ import ctypes
 import errno
 import os
 import threading
-from typing import TYPE_CHECKING, Final
 
 from lioshell.runner.handlers.ceph.library import check, load
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from lioshell.runner.handlers.ceph.image import Image
     from lioshell.runner.handlers.native_io import Transfer
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-from typing import TYPE_CHECKING
 
 from lioshell.errors import ConflictError, NotFoundError, UsageError
 from lioshell.runner.handlers.ceph.library import (
@@ -19,6 +18,7 @@ from lioshell.runner.handlers.ceph.library import (
     load,
     text_of,
 )
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lioshell.runner.handlers.ceph.cluster import Cluster

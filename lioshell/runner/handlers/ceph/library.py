@@ -12,12 +12,13 @@ import ctypes
 import functools
 import os
 from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_ssize_t, c_uint64, c_void_p
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lioshell.runner.handlers import shared_library
+from lioshell.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
 RADOS: Final = "librados.so.2"
 RBD: Final = "librbd.so.1"

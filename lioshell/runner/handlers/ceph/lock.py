@@ -17,11 +17,13 @@ import json
 import os
 import socket
 import time
-from typing import TYPE_CHECKING, Final
 
 from lioshell.errors import ConflictError
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Final
+
     from lioshell.runner.handlers.ceph.cluster import Cluster
     from lioshell.runner.handlers.ceph.image import Image
 

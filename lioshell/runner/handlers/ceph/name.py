@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
-
 from lioshell.errors import UsageError
 from lioshell.runner.handlers.base import Option
 from lioshell.runner.handlers.config_string import split_options
+from lioshell.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Final
 
 _FORM: Final = "As in rbd/vol0, rbd/NAMESPACE/vol0 or rbd/vol0@SNAPSHOT."
 

@@ -11,9 +11,12 @@ import ctypes
 import functools
 import os
 from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_ssize_t, c_void_p
-from typing import Final
 
 from lioshell.runner.handlers import shared_library
+from lioshell.typed import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
 
 GFAPI: Final = "libgfapi.so.0"
 INSTALL: Final = "Install the client library of Gluster 6 or newer, as in: apt install libgfapi0"

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
 
 from lioshell.errors import UsageError
 from lioshell.runner.handlers.base import Option
 from lioshell.runner.handlers.config_string import split_options
+from lioshell.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Final
 
 _FORM: Final = "As in VOLUME@HOST/vol0.img."
 _VOLUME: Final = re.compile(r"[A-Za-z0-9_-]+")

@@ -10,13 +10,15 @@ import os
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TypeVar
 
 from lioshell.errors import ConflictError, LioshellError, NotFoundError, RunnerError
 from lioshell.runner.handlers.gluster.library import GF_LOG_ERROR, Flock, check, load
+from lioshell.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
     from lioshell.runner.handlers.gluster.name import FileName
 
