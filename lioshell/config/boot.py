@@ -6,8 +6,8 @@ from __future__ import annotations
 import os
 
 from lioshell.config import applied, saved_file
-from lioshell.config.restore import Options, Serving, forget, restore, retry
-from lioshell.config.unrestored import unrestored
+from lioshell.config.restore import Options, Serving, restore, retry
+from lioshell.config.unrestored import forget, unrestored
 from lioshell.errors import DocumentError, HostError, NotFoundError
 from lioshell.lio.clearing import clear
 from lioshell.typed import TYPE_CHECKING

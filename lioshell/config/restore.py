@@ -18,7 +18,6 @@ from lioshell.config.document import (
     Item,
     empty,
     entries,
-    is_empty,
     merged,
     names,
     objects,
@@ -147,25 +146,6 @@ def retry(
         journal.add(phase=RESTORING)
     run = _Run(lio, journal, serving or Serving(), options, existing=True)
     return run.run(pending.document, None)
-
-
-def forget(lio: Lio, paths: list[str]) -> list[str]:
-    """Give up objects that are not restored, and what belongs to them; return their paths.
-
-    Every one for no path at all. Raises DocumentError or HostError.
-    """
-    from lioshell.config.pending import without
-
-    pending = unrestored.read(lio.kernel.run_dir)
-    if pending is None:
-        return []
-    everything = pending._replace(document={}, objects=())
-    left = without(pending, paths) if paths else everything
-    if left.interrupted and is_empty(left.document):
-        left = left._replace(phase=unrestored.ENDED)
-    unrestored.remember(lio.kernel.run_dir, left)
-    gone = {one.path for one in pending.objects} - {one.path for one in left.objects}
-    return [one.path for one in pending.objects if one.path in gone]
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from lioshell.config.document import Document
+    from lioshell.lio.root import Lio
 
 CLEARING, RESTORING, ENDED = "clearing", "restoring", "ended"
 INTERRUPTED = "the restore was interrupted"
@@ -140,3 +141,23 @@ def _failed(one: Unrestored) -> str:
 
     return json.dumps({"failed": one.path, "reason": one.reason, "hint": one.hint,
                        "missing": one.missing})  # fmt: skip
+
+
+def forget(lio: Lio, paths: list[str]) -> list[str]:
+    """Give up objects that are not restored, and what belongs to them; return their paths.
+
+    Every one for no path at all. Raises DocumentError or HostError.
+    """
+    pending = read(lio.kernel.run_dir)
+    if pending is None:
+        return []
+    from lioshell.config.document import is_empty
+    from lioshell.config.pending import without
+
+    everything = pending._replace(document={}, objects=())
+    left = without(pending, paths) if paths else everything
+    if left.interrupted and is_empty(left.document):
+        left = left._replace(phase=ENDED)
+    remember(lio.kernel.run_dir, left)
+    gone = {one.path for one in pending.objects} - {one.path for one in left.objects}
+    return [one.path for one in pending.objects if one.path in gone]

@@ -75,14 +75,16 @@ class Transaction:
         Undoing comes after the folder and its links were made again: what reads otherwise then is
         written as it was.
         """
-        if not self._configfs.is_dir(folder):
-            return
+        if names is None:
+            if not self._configfs.is_dir(folder):
+                return
+            names = self._configfs.listdir(folder)
         before = {}
-        for name in self._configfs.listdir(folder) if names is None else names:
+        for name in names:
             path = f"{folder}/{name}"
-            if self._configfs.is_writable(path):
-                # Some can only be written, or are folders.
-                with contextlib.suppress(KernelError):
+            # Some can only be written, or are folders, or are gone.
+            with contextlib.suppress(KernelError):
+                if self._configfs.is_writable(path):
                     before[path] = self._configfs.read(path)
         self._undo.append((f"restore {folder}", lambda: self._put_back(before)))
 

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 
 from lioshell.config import saved_file
 from lioshell.config.document import IDENTITY, MAPS, identity
-from lioshell.config.restore import forget, restore
+from lioshell.config.restore import restore
 from lioshell.config.save import dump, save
+from lioshell.config.unrestored import forget
 from lioshell.kernel.open import open_real, open_sim
 from lioshell.lio.clearing import clear
 from lioshell.lio.root import Lio

@@ -145,7 +145,7 @@ class SavedConfigurationNode(ShellNode):
         Examples:
             clearconfig confirm=True
         """
-        from lioshell.config.restore import forget
+        from lioshell.config.unrestored import forget
         from lioshell.lio import impact
         from lioshell.lio.clearing import clear
 
@@ -172,8 +172,7 @@ class SavedConfigurationNode(ShellNode):
             unrestored forget /backstores/fileio/disk1
             unrestored forget all
         """
-        from lioshell.config.restore import forget
-        from lioshell.config.unrestored import unrestored
+        from lioshell.config.unrestored import forget, unrestored
 
         if action == "list":
             rows = [[one.path, one.reason, one.hint] for one in self._below(path)]

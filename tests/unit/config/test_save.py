@@ -3,8 +3,9 @@ import json
 
 import pytest
 
-from lioshell.config.restore import forget, restore
+from lioshell.config.restore import restore
 from lioshell.config.save import dump, save
+from lioshell.config.unrestored import forget
 from lioshell.lio import backstore_create as create
 from lioshell.lio.fabrics import Fabric
 
