@@ -14,6 +14,7 @@ from prompt_toolkit.enums import DEFAULT_BUFFER, EditingMode
 from prompt_toolkit.filters import Condition, has_completions, has_focus, has_selection
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.key_binding.vi_state import InputMode
+from prompt_toolkit.layout.controls import BufferControl
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.shortcuts import CompleteStyle
 from prompt_toolkit.styles import DynamicStyle, Style
@@ -142,7 +143,6 @@ class Editor:
                 lambda: not session.prefs.flag("complete_while_typing")
             ),
             history=SafeHistory(session.env.state_dir),
-            lexer=self._colors,
             style=DynamicStyle(lambda: self.style),
             include_default_pygments_style=False,
             bottom_toolbar=self._bottom,
@@ -151,6 +151,17 @@ class Editor:
             input=terminal_input,
             output=terminal_output,
         )
+        self._paint_with_colors()
+
+    def _paint_with_colors(self) -> None:
+        """Give the lexer to the line itself.
+
+        As PromptSession passes one on, it is asked again only where another object takes its place
+        (prompt_toolkit, DynamicLexer): colours that come late would wait for the next key.
+        """
+        for control in self._prompt.layout.find_all_controls():
+            if isinstance(control, BufferControl) and control.buffer is self._prompt.default_buffer:
+                control.lexer = self._colors
 
     @property
     def style(self) -> BaseStyle:
