@@ -28,7 +28,7 @@ else:
             fields = body.pop("__annotations__", {})
             defaults = [body.pop(field) for field in fields if field in body]
             module = body.pop("__module__")
-            made = namedtuple(name, fields, defaults=defaults, module=module)  # noqa: PYI024
+            made = namedtuple(name, fields, defaults=defaults, module=module)  # noqa: PYI024  # its own
             made.__annotations__ = made.__new__.__annotations__ = fields
             for key, value in body.items():
                 setattr(made, key, value)

@@ -34,7 +34,7 @@ class Patience:
 def eventually(
     condition: Callable[[], object],
     *,
-    seconds: float = 30.0,
+    seconds: float = 20.0,
     pause_s: float = 0.01,
     what: str = "it did not happen",
 ) -> None:

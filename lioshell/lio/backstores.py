@@ -207,10 +207,10 @@ class StorageObject:
     def _rmdir(self) -> None:
         configfs = self._lio.configfs
         configfs.rmdir(self.path)
-        # Refused where the HBA has other objects; an empty one, if another process uses it just
-        # now, harms nobody.
-        with contextlib.suppress(KernelError):
-            configfs.rmdir(f"core/{self.hba}")
+        if not configfs.folders(f"core/{self.hba}"):
+            # The object is gone; an empty HBA, or one that another process uses now, harms nobody.
+            with contextlib.suppress(KernelError):
+                configfs.rmdir(f"core/{self.hba}")
 
 
 def has_groups(lio: Lio, device_path: str) -> bool:

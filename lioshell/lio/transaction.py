@@ -82,9 +82,9 @@ class Transaction:
         before = {}
         for name in names:
             path = f"{folder}/{name}"
-            # Some can only be written, or are folders, or are gone.
-            with contextlib.suppress(KernelError):
-                if self._configfs.is_writable(path):
+            if self._configfs.is_writable(path):
+                # Some can only be written, or are folders.
+                with contextlib.suppress(KernelError):
                     before[path] = self._configfs.read(path)
         self._undo.append((f"restore {folder}", lambda: self._put_back(before)))
 

@@ -29,7 +29,7 @@ class Screen:
         """Show what is printed inside in a pager, where it is longer than the screen."""
         return contextlib.nullcontext()
 
-    def watch(self, interval_s: float, title: str, show: Callable[[], None]) -> None:  # noqa: ARG002
+    def watch(self, interval_s: float, title: str, show: Callable[[], None]) -> None:  # noqa: ARG002  # refused
         """Call `show` every `interval_s` seconds on a cleared screen, until Ctrl-C."""
         raise UsageError(
             "watch needs a terminal",

@@ -214,7 +214,9 @@ class Processes:
                 except ProcessLookupError:
                     continue
         run_dir = str(self._cli.sim / "run")
-        eventually(lambda: not service_runs(run_dir), what="a service does not end")
+        eventually(
+            lambda: not service_runs(run_dir), seconds=TIMEOUT_S, what="a service does not end"
+        )
 
 
 @pytest.fixture

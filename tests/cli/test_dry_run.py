@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from lioshell.kernel.open import open_real
+from lioshell.kernel.open import open_real, open_sim
+from lioshell.specs import Specs
 
 from .conftest import listing
 
@@ -116,6 +117,21 @@ def test_a_dry_run_of_several_lines_builds_on_what_it_would_have_done(prepared, 
     assert "generate_node_acls=1" in result.out
     assert prepared.tree() == before
     assert not (tmp_path / "new.img").exists()
+
+
+def test_an_hba_with_a_further_object_stays(prepared):
+    """Scripts make such: what is told must not take what others use, and what is done neither."""
+    configfs = open_sim(str(prepared.sim), Specs()).configfs
+    configfs.mkdir("core/rd_mcp_1/further")
+    configfs.write("core/rd_mcp_1/further/control", "rd_pages=256")
+    configfs.write("core/rd_mcp_1/further/enable", "1")
+    lines = ("/backstores/ramdisk delete r1", "/backstores/ramdisk/further info")
+    shown = prepared("-n", *[word for line in lines for word in ("-c", line)])
+    assert (shown.code, shown.err) == (0, "")
+    assert "rmdir" in shown.out
+    assert "core/rd_mcp_1\n" not in shown.out
+    assert prepared("-v", "/backstores/ramdisk", "delete", "r1").code == 0
+    assert prepared("/backstores/ramdisk/further", "info").code == 0
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_130_interrupted_while_it_waits_for_a_line(process):
     running = process.start()
     running.stdin.write("pwd\n")
     running.stdin.flush()
-    eventually(lambda: blocked_in_read(running.pid))
+    eventually(lambda: blocked_in_read(running.pid), seconds=30)
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=30)
 
@@ -142,7 +142,7 @@ def test_130_interrupted_while_it_waits_for_the_lock(cli, process):
     with (cli.sim / "run/lock").open("r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         running = process.start("/backstores/ramdisk", "delete", "r0")
-        eventually(lambda: opened(running.pid, str(cli.sim / "run/lock")))
+        eventually(lambda: opened(running.pid, str(cli.sim / "run/lock")), seconds=30)
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=30)
 

@@ -56,7 +56,7 @@ def test_each_device_has_a_process_and_a_death_harms_no_other(cli, process, serv
     assert server_of(cli, "vol0") not in (None, first)
     assert server_of(cli, "vol1") == second
     assert process("--yes", "/backstores/user:file", "delete", "vol1").code == 0
-    eventually(lambda: not alive(second))
+    eventually(lambda: not alive(second), seconds=30)
     last = server_of(cli, "vol0")
     service.send_signal(signal.SIGTERM)
     service.wait(LONG_S)

@@ -103,7 +103,7 @@ def test_a_service_in_the_foreground_until_it_is_told_to_stop(cli, process):
     service = process.start("serve")
     image = cli.folder / "vol0.img"
     try:
-        eventually(lambda: service_runs(str(cli.sim / "run")))
+        eventually(lambda: service_runs(str(cli.sim / "run")), seconds=30)
         result = process("/backstores/user:file", "create", "vol0", "1M", str(image))
         assert result.code == 0, result
         assert f"served by the service (process {service.pid})" in result.out
@@ -124,7 +124,7 @@ def test_a_lun_that_nobody_would_answer_for_is_refused(cli, process):
     image = cli.folder / "vol0.img"
     assert process("/backstores/user:file", "create", "vol0", "1M", str(image)).code == 0
     process.end_services()
-    eventually(lambda: "no runner" in cli("ls").out)
+    eventually(lambda: "no runner" in cli("ls").out, seconds=30)
     cli.ok(f"/loopback create {NAA}")
     before = cli.tree()
     result = cli(f"/loopback/{NAA}/luns", "create", "/backstores/user:file/vol0")

@@ -69,4 +69,4 @@ def test_a_disk_of_another_runner_leaves_no_service_behind(cli, process, tmp_pat
     item = {"name": "u1", "plugin": "user", "size": 1 << 20, "config": "other//srv/u1.img"}
     (tmp_path / "saved").write_text(json.dumps({"storage_objects": [item]}))
     assert process("restoreconfig", str(tmp_path / "saved")).code == 0
-    eventually(lambda: not service_runs(str(cli.sim / "run")), seconds=5)
+    eventually(lambda: not service_runs(str(cli.sim / "run")), seconds=2)

@@ -240,6 +240,16 @@ def test_a_file_that_does_not_say_what_it_is(folder: Path, text: str) -> None:
     assert problem.key == "kind"
 
 
+@pytest.mark.parametrize("shift", [0, 1])
+def test_the_head_of_a_file_may_end_within_a_character(folder: Path, shift: int) -> None:
+    head, _, rest = FABRIC.partition("help:")
+    comment = "# " + "x" * shift + "\u00e9" * 4096 + "\n"
+    (folder / "demo.yaml").write_text(f"{head}{comment}help:{rest}", encoding="utf-8")
+    specs = specs_of(folder)
+    assert specs.fabric_names() == ["demo"]
+    assert specs.problems() == []
+
+
 def test_a_file_that_cannot_be_read(folder: Path) -> None:
     (folder / "a.yaml").write_bytes(b"kind: fabric\nname: \xff\n")
     (folder / "b.yaml").mkdir()

@@ -115,8 +115,8 @@ class FileSource(Source):
         sys.modules[name] = module
         try:
             code = compile(text, self._path, "exec", dont_inherit=True)
-            # The file is root's own: /etc/lioshell is where an administrator extends the program.
-            exec(code, vars(module))  # noqa: S102
+            # /etc/lioshell is where an administrator extends the program.
+            exec(code, vars(module))  # noqa: S102  # the file is root's own
         except BaseException:
             del sys.modules[name]
             raise

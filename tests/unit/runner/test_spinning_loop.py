@@ -34,7 +34,7 @@ def test_every_command_is_answered_whoever_is_first(spin_us):
     assert loop.call(lambda: 5) == 5
     loop.remove("uio1")
     benches[0].harness.remove()
-    eventually(lambda: not loop.devices())
+    eventually(lambda: not loop.devices(), seconds=10)
     loop.close()
     for bench in benches:
         bench.harness.discard()

@@ -11,8 +11,6 @@ import pytest
 from lioshell.kernel.open import open_sim
 from tests.patience import eventually
 
-START_TIMEOUT_S = 30
-
 
 class Machine:
     """A simulated kernel in a folder, and the processes that work on it."""
@@ -47,7 +45,9 @@ class Machine:
             self.command("serve", *words), stderr=subprocess.PIPE, text=True, env=self.environment
         )
         self.processes.append(process)
-        eventually(lambda: process.poll() is not None or self.service_pid() == process.pid)
+        eventually(
+            lambda: process.poll() is not None or self.service_pid() == process.pid, seconds=30
+        )
         return process
 
     def service_pid(self):

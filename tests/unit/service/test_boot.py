@@ -25,7 +25,7 @@ def saved(machine):
         machine.run(f"/loopback/{NAA}/luns", "create", f"/backstores/{name}")
     machine.run("saveconfig")
     machine.run("--yes", "clearconfig", "confirm=True")
-    eventually(lambda: machine.service_pid() is None)
+    eventually(lambda: machine.service_pid() is None, seconds=30)
     os.unlink(f"{machine.sim}/run/applied")
 
 
@@ -41,8 +41,8 @@ def left(machine):
 
 def test_it_restores_and_serves(machine, saved):
     service = machine.serve("--restore")
-    eventually(lambda: "lun1" in machine.run("ls", "/loopback").stdout)
-    eventually(lambda: served(machine))
+    eventually(lambda: "lun1" in machine.run("ls", "/loopback").stdout, seconds=30)
+    eventually(lambda: served(machine), seconds=30)
 
     assert left(machine) == []
     assert machine.run("plan").returncode == 0
@@ -54,8 +54,8 @@ def test_it_restores_and_serves(machine, saved):
 def test_a_missing_file_is_told_and_nothing_is_forgotten(machine, saved):
     os.rename(machine.folder / "f0.img", machine.folder / "away")
     service = machine.serve("--restore", "--wait=0")
-    eventually(lambda: served(machine))
-    eventually(lambda: left(machine) != [])
+    eventually(lambda: served(machine), seconds=30)
+    eventually(lambda: left(machine) != [], seconds=30)
 
     assert left(machine)[0] == "/backstores/fileio/f0"
     os.rename(machine.folder / "away", machine.folder / "f0.img")
@@ -67,13 +67,13 @@ def test_a_missing_file_is_told_and_nothing_is_forgotten(machine, saved):
 
 def test_a_service_that_starts_again_restores_nothing_twice(machine, saved):
     first = machine.serve("--restore")
-    eventually(lambda: "lun1" in machine.run("ls", "/loopback").stdout)
+    eventually(lambda: "lun1" in machine.run("ls", "/loopback").stdout, seconds=30)
     machine.run(f"/loopback/{NAA}/luns", "delete", "1")
     first.send_signal(signal.SIGKILL)
     first.wait(30)
 
     machine.serve("--restore")
-    eventually(lambda: served(machine))
+    eventually(lambda: served(machine), seconds=30)
     assert "lun1" not in machine.run("ls", "/loopback").stdout
 
 
@@ -81,14 +81,14 @@ def test_what_another_tool_made_before_is_brought_in_line(machine, saved):
     machine.run("/backstores/fileio", "create", "f0", str(machine.folder / "f0.img"))
     machine.serve("--restore")
 
-    eventually(lambda: "lun1" in machine.run("ls", "/loopback").stdout)
+    eventually(lambda: "lun1" in machine.run("ls", "/loopback").stdout, seconds=30)
     assert left(machine) == []
 
 
 def test_the_configuration_goes_at_the_end_where_that_is_asked_for(machine, saved):
     service = machine.serve("--restore", "--on-stop=remove")
-    eventually(lambda: "lun1" in machine.run("ls", "/loopback").stdout)
-    eventually(lambda: served(machine))
+    eventually(lambda: "lun1" in machine.run("ls", "/loopback").stdout, seconds=30)
+    eventually(lambda: served(machine), seconds=30)
     service.terminate()
 
     assert service.wait(30) == 0
@@ -104,7 +104,7 @@ def test_a_broken_file_does_not_keep_devices_from_being_served(machine, text):
     with open(f"{machine.sim}/etc/target/saveconfig.json", "w") as file:
         file.write(text)
     service = machine.serve("--restore")
-    eventually(lambda: served(machine))
+    eventually(lambda: served(machine), seconds=30)
 
     service.terminate()
     assert "is not restored" in service.stderr.read()

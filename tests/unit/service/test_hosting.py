@@ -57,7 +57,7 @@ def test_a_session_hands_over_to_a_service_that_was_started_after_it(kernel, mac
     make_device(kernel, machine)
     hosting.devices_changed([PATH])
     service = machine.serve()
-    eventually(lambda: hosting.problem(PATH) == "")
+    eventually(lambda: hosting.problem(PATH) == "", seconds=30)
 
     hosting.hand_over()
 
@@ -120,7 +120,7 @@ def test_a_device_deleted_while_it_is_served(kernel, machine):
     hosting.devices_changed([PATH])
     made.delete()
 
-    eventually(lambda: hosting.served_here() == [])
+    eventually(lambda: hosting.served_here() == [], seconds=30)
     hosting.close()
     assert not kernel.configfs.exists("core/user_0")
 

@@ -78,7 +78,7 @@ def test_a_service_that_was_started_for_a_device_makes_room_for_one_that_stays(m
     temporary = machine.service_pid()
 
     service = machine.serve()
-    eventually(lambda: machine.problem() == "")
+    eventually(lambda: machine.problem() == "", seconds=30)
 
     assert machine.service_pid() == service.pid != temporary
     with SimDisk.open(machine.sim, "core/user_0/vol0") as disk:
@@ -99,7 +99,7 @@ def test_sigterm_ends_it_and_the_next_one_takes_over(machine):
     assert machine.problem() == "no runner"
 
     machine.serve()
-    eventually(lambda: machine.problem() == "")
+    eventually(lambda: machine.problem() == "", seconds=30)
     with SimDisk.open(machine.sim, "core/user_0/vol0") as disk:
         assert disk.read(3, 1) == BLOCK
 
@@ -121,7 +121,7 @@ def test_sigkill_loses_nothing(machine):
     assert machine.kernel.configfs.folders("loopback/naa.5001405000000001/tpgt_1/lun") == []
 
     machine.serve()
-    eventually(lambda: machine.problem() == "")
+    eventually(lambda: machine.problem() == "", seconds=30)
     assert write_and_read(machine, 5) == BLOCK
 
 
@@ -136,8 +136,8 @@ def test_a_one_liner_starts_a_service_that_ends_with_the_last_device(machine):
 
     machine.run("/backstores/user:file", "delete", "vol0")
     machine.run("/backstores/user:file", "delete", "vol1")
-    eventually(lambda: machine.service_pid() is None)
-    eventually(lambda: not os.path.exists(f"/proc/{pid}") or _is_zombie(pid))
+    eventually(lambda: machine.service_pid() is None, seconds=30)
+    eventually(lambda: not os.path.exists(f"/proc/{pid}") or _is_zombie(pid), seconds=30)
 
 
 def _is_zombie(pid):
@@ -160,12 +160,12 @@ def test_a_log_that_nobody_reads_any_more_does_not_stop_it(machine):
 def test_a_missing_backing_file_is_said_and_never_made_again(machine):
     path = machine.create()
     os.kill(machine.service_pid(), signal.SIGKILL)
-    eventually(lambda: machine.service_pid() is None)
+    eventually(lambda: machine.service_pid() is None, seconds=30)
     os.unlink(path)
 
     machine.serve()
 
-    eventually(lambda: path in machine.problem())
+    eventually(lambda: path in machine.problem(), seconds=30)
     assert not os.path.exists(path)
     assert "No such file" in machine.run("ls").stdout or path in machine.run("ls").stdout
 

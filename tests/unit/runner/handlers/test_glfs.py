@@ -61,7 +61,7 @@ def test_what_hangs_is_given_up_and_disposed_of_when_it_ends() -> None:
         within(0.05, hang, disposed.append)
     assert disposed == []
     go_on.set()
-    eventually(lambda: disposed == [7])
+    eventually(lambda: disposed == [7], seconds=10)
 
 
 def test_what_ends_in_time_is_returned_or_raised() -> None:
