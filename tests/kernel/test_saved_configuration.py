@@ -95,7 +95,7 @@ def test_what_scripts_make_by_hand_is_kept(guest: Guest, clean: None) -> None:
         cp /share/*.sh /srv/annex; rm /share/*.sh; cd /srv/annex
         install -m 755 lvm_shim.sh /tmp/bin/vgcreate; cp -p /tmp/bin/vgcreate /tmp/bin/lvcreate
         PATH=/tmp/bin:$PATH
-        modprobe target_core_user
+        modprobe -a target_core_user loop
         [ -s /etc/iscsi/initiatorname.iscsi ] ||
             echo InitiatorName=iqn.1993-08.org.debian:01:abc > /etc/iscsi/initiatorname.iscsi
         mkdir -p /sys/kernel/config/target/iscsi
