@@ -144,6 +144,7 @@ def test_targetcli_reads_ours_and_we_read_its(guest: Guest, clean: None) -> None
     guest.run(
         """
         set -e
+        modprobe loop
         mkdir -p /etc/target/pr /run/dbus
         pidof dbus-daemon || dbus-daemon --system --fork
         truncate -s 16M /tmp/loop5.img; losetup /dev/loop5 /tmp/loop5.img
